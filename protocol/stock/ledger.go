@@ -64,24 +64,42 @@ func (l Ledger) Post(m Movement) (posted bool, err error) {
 	if has, err := l.Book.Has(m.ID); has || err != nil {
 		return false, err
 	}
+	sides := [2]side{{at: Cell{m.From, m.Key}, qty: -m.Quantity}, {at: Cell{m.To, m.Key}, qty: m.Quantity}}
+	for i := range sides { // before anything is written: an overflow leaves the book as it was
+		if err := l.weigh(&sides[i]); err != nil {
+			return false, err
+		}
+	}
 	novel, err := l.Book.AddMovement(m)
 	if err != nil {
 		return false, err
 	}
-	for _, side := range []struct {
-		at  Location
-		qty Quantity
-	}{{m.From, -m.Quantity}, {m.To, m.Quantity}} {
-		if err := l.move(Cell{side.at, m.Key}, side.qty, m); err != nil {
+	for _, s := range sides {
+		if err := l.move(s, m); err != nil {
 			return false, err
 		}
 	}
 	if m.Key.Lot != "" && novel {
-		if err := l.judgeLot(m.Key); err != nil {
-			return false, err
-		}
+		return true, l.judgeLot(m.Key)
 	}
 	return true, nil
+}
+
+// side is what a movement does to one of its two cells.
+type side struct {
+	at    Cell
+	qty   Quantity
+	after Balance
+}
+
+func (l Ledger) weigh(s *side) (err error) {
+	if s.after, err = l.Book.Balance(s.at); err != nil {
+		return err
+	}
+	if s.after.Moved, err = s.after.Moved.Plus(s.qty); err != nil {
+		return fmt.Errorf("balance of %s at %s: %w", s.at.Key.SKU, s.at.Location, err)
+	}
+	return nil
 }
 
 // PostCount adds c to the book and derives the adjustments of its cell anew.
@@ -106,23 +124,16 @@ func (l Ledger) PostCount(c Count) (posted bool, err error) {
 	return true, l.settle(c.Cell, b)
 }
 
-func (l Ledger) move(at Cell, qty Quantity, m Movement) error {
-	b, err := l.Book.Balance(at)
-	if err != nil {
-		return err
+func (l Ledger) move(s side, m Movement) (err error) {
+	if s.at.Location.Outside() {
+		return l.Book.SetBalance(s.at, s.after)
 	}
-	if b.Moved, err = b.Moved.Plus(qty); err != nil {
-		return fmt.Errorf("balance of %s at %s: %w", m.Key.SKU, at.Location, err)
-	}
-	if at.Location.Outside() {
-		return l.Book.SetBalance(at, b)
-	}
-	if b.Counted {
-		if b.Adjusted, err = l.recount(at, b.Adjusted, qty, m); err != nil {
+	if s.after.Counted {
+		if s.after.Adjusted, err = l.recount(s.at, s.after.Adjusted, s.qty, m); err != nil {
 			return err
 		}
 	}
-	return l.settle(at, b)
+	return l.settle(s.at, s.after)
 }
 
 // recount returns the adjustment of a counted cell after m came in. Where the deciding

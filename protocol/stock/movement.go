@@ -46,6 +46,9 @@ const (
 	MaxText = 200 // lot, serial, unit, cause, override
 )
 
+// MaxQuantity limits one movement or count: a thousand million base units.
+const MaxQuantity = 1_000_000_000 * Unit
+
 // Check returns an error that says why m can not stand in a ledger.
 func (m Movement) Check() error {
 	if err := m.Key.check(); err != nil {
@@ -57,8 +60,8 @@ func (m Movement) Check() error {
 	if m.From == m.To {
 		return fmt.Errorf("movement from %s to itself", m.From)
 	}
-	if m.Quantity <= 0 {
-		return fmt.Errorf("movement of %s: want more than zero", m.Quantity)
+	if m.Quantity <= 0 || m.Quantity > MaxQuantity {
+		return fmt.Errorf("movement of %s: want more than zero and at most %s", m.Quantity, MaxQuantity)
 	}
 	return checkText(m.Scanned.Unit, m.Cause, m.Override)
 }
@@ -144,8 +147,8 @@ func (c Count) Check() error {
 	if c.Cell.Location.Outside() {
 		return fmt.Errorf("count at %s: only bins of a warehouse are counted", c.Cell.Location)
 	}
-	if c.Counted < 0 {
-		return fmt.Errorf("count of %s: want zero or more", c.Counted)
+	if c.Counted < 0 || c.Counted > MaxQuantity {
+		return fmt.Errorf("count of %s: want zero or more and at most %s", c.Counted, MaxQuantity)
 	}
 	return checkText(c.Cause)
 }
