@@ -401,7 +401,7 @@ func (d *Round) Close(now time.Time) ([]Outgoing, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tree.N == 0 {
+	if len(d.due) == 0 && tree.N == d.size {
 		return d.out, nil
 	}
 	note, err := audit.SignCheckpoint(audit.Checkpoint{Origin: audit.Origin(d.r.Org, d.r.LogEpoch), Tree: tree}, d.r.Log)

@@ -154,7 +154,6 @@ type Ack struct {
 	Opening     []byte // when the node's log epoch is older: the root-signed opening of this one
 	Keys        []byte // root-signed list of the hub's working keys
 	Time        int64  // hub's wall clock, Unix milliseconds
-	More        bool   // there is more to read in the node's feeds
 }
 
 // Grant opens a new epoch for a node. Sealed are all earlier epochs and where they end.
