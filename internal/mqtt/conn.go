@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -166,6 +167,9 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	}
 	if err := token.Error(); err != nil {
 		w.fail(err)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", ErrTimeout, err)
+		}
 		return nil, fmt.Errorf("connect to broker %s as %s: %w", addr, o.ClientID, err)
 	}
 	c.resumed = token.SessionPresent()
@@ -349,8 +353,8 @@ func (c *Conn) wait(ctx context.Context, token paho.Token) error {
 		}
 	}
 	err := token.Error()
-	if errors.Is(err, paho.ErrNotConnected) {
-		return ErrClosed
+	if err != nil && c.wire.err() != nil {
+		return c.wire.err() // paho only knows that the connection is lost
 	}
 	return err
 }
