@@ -35,11 +35,17 @@ func runLink(t *testing.T, o mqtt.LinkOptions) (*mqtt.Link, <-chan error, contex
 	return l, ended, cancel
 }
 
-// The first connection is dropped by a broker that lives on; the second stays.
-func dropOnce(t *testing.T, connects chan<- time.Time) script {
+// The first connection is dropped, once established, by a broker that lives on; the second
+// stays. established is a LinkOptions.Changed.
+func dropOnce(t *testing.T, connects chan<- time.Time) (s script, established func(error)) {
 	t.Helper()
-	first := make(chan struct{}, 1)
+	first, up := make(chan struct{}, 1), make(chan struct{}, 10)
 	first <- struct{}{}
+	established = func(reason error) {
+		if reason == nil {
+			up <- struct{}{}
+		}
+	}
 	return play(t, func(p *peer, _ *packets.ConnectPacket) {
 		connects <- p.at
 		p.accept(0)
@@ -48,17 +54,18 @@ func dropOnce(t *testing.T, connects chan<- time.Time) script {
 		}
 		select {
 		case <-first:
+			<-up
 			return
 		default:
 		}
 		p.publish(1, "down/sh-01", "hello")
 		p.drain()
-	})
+	}), established
 }
 
 func TestLinkEndsWhenDropped(t *testing.T) {
-	s := dropOnce(t, make(chan time.Time, 10))
-	l, ended, _ := runLink(t, mqtt.LinkOptions{Options: s.options(), Subscribe: []string{"down/sh-01"}, MinDelay: time.Millisecond})
+	s, established := dropOnce(t, make(chan time.Time, 10))
+	l, ended, _ := runLink(t, mqtt.LinkOptions{Options: s.options(), Subscribe: []string{"down/sh-01"}, MinDelay: time.Millisecond, Changed: established})
 	select {
 	case err := <-ended:
 		if !errors.Is(err, mqtt.ErrDropped) {
@@ -77,13 +84,13 @@ func TestLinkEndsWhenDropped(t *testing.T) {
 
 func TestLinkReturnsWhenAllowed(t *testing.T) {
 	connects := make(chan time.Time, 10)
-	s := dropOnce(t, connects)
+	s, established := dropOnce(t, connects)
 	asked := make(chan struct{}, 1)
 	var reasons []error
 	l, ended, cancel := runLink(t, mqtt.LinkOptions{
 		Options: s.options(), Subscribe: []string{"down/sh-01"}, MinDelay: time.Millisecond,
 		Dropped: func(context.Context) error { asked <- struct{}{}; return nil },
-		Changed: func(reason error) { reasons = append(reasons, reason) },
+		Changed: func(reason error) { reasons = append(reasons, reason); established(reason) },
 	})
 	select {
 	case m := <-l.Messages():
@@ -111,11 +118,11 @@ func TestLinkReturnsWhenAllowed(t *testing.T) {
 
 // A lease that is gone ends the link.
 func TestLinkEndsWithoutLease(t *testing.T) {
-	s := dropOnce(t, make(chan time.Time, 10))
+	s, established := dropOnce(t, make(chan time.Time, 10))
 	gone := errors.New("lease is gone")
 	_, ended, _ := runLink(t, mqtt.LinkOptions{
 		Options: s.options(), Subscribe: []string{"down/sh-01"}, MinDelay: time.Millisecond,
-		Dropped: func(context.Context) error { return gone },
+		Dropped: func(context.Context) error { return gone }, Changed: established,
 	})
 	select {
 	case err := <-ended:
