@@ -54,7 +54,10 @@ func dropOnce(t *testing.T, connects chan<- time.Time) (s script, established fu
 		}
 		select {
 		case <-first:
-			<-up
+			select {
+			case <-up:
+			case <-time.After(patience):
+			}
 			return
 		default:
 		}
