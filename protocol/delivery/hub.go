@@ -33,6 +33,8 @@ type HubStore interface {
 	Posted(id stock.ID, encoded []byte, c change.Change) error
 	// Park keeps a change that could not be posted, and opens a case.
 	Park(Parked) error
+	// ParkedIn returns the numbers of parked changes of one of the node's epochs, rising.
+	ParkedIn(node stock.NodeID, epoch, first, last uint64) ([]uint64, error)
 	// Settled returns why a change of this node is not to be posted again, empty when it is: a
 	// person has decided about it while its batch was held. fingerprint is costly and is
 	// only called when anything of this node was ever decided.
@@ -356,13 +358,32 @@ func (d *Round) fetch(s *NodeState, f Fetch) error {
 		if err != nil {
 			return err
 		}
-		m, err := Seal(d.r.Ack, MsgReturn, Return{Org: d.r.Org, Node: s.Node, Place: Place{Epoch: f.Epoch, Seq: seq, Hash: hash}, Batch: b})
+		parked, err := d.parkedIn(s, f.Epoch, b)
+		if err != nil {
+			return err
+		}
+		m, err := Seal(d.r.Ack, MsgReturn, Return{Org: d.r.Org, Node: s.Node, Place: Place{Epoch: f.Epoch, Seq: seq, Hash: hash}, Batch: b, Parked: parked})
 		if err != nil {
 			return err
 		}
 		d.send(s.Node, m)
 	}
 	return nil
+}
+
+func (d *Round) parkedIn(s *NodeState, epoch uint64, b change.Batch) ([]uint64, error) {
+	h, _, err := b.Claim()
+	if err != nil {
+		return nil, err
+	}
+	if h.Epoch != epoch { // a branch, see AcceptHeld
+		h.First = 1
+	}
+	parked, err := d.tx.ParkedIn(s.Node, epoch, h.First, h.Last())
+	if parked == nil {
+		parked = []uint64{}
+	}
+	return parked, err
 }
 
 func (d *Round) cosign(s *NodeState, note []byte) error {

@@ -169,11 +169,12 @@ type Grant struct {
 
 // Return hands a node one of its own batches back.
 type Return struct {
-	_     struct{} `cbor:",toarray"`
-	Org   string
-	Node  stock.NodeID
-	Place Place
-	Batch change.Batch
+	_      struct{} `cbor:",toarray"`
+	Org    string
+	Node   stock.NodeID
+	Place  Place
+	Batch  change.Batch
+	Parked []uint64 // numbers of changes in it that the hub's ledger does not have
 }
 
 // Refusal says why a node gets no answer until a person has decided.

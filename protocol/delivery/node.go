@@ -39,12 +39,18 @@ type NodeStore interface {
 	PutFrozen(why string, evidence []byte) error
 	// PutRejoin keeps the nonce of a question for a new epoch, and the grant once it is there (nil before).
 	PutRejoin(asked Nonce, grant []byte) error
-	// PutReturned keeps a batch of the node's own that came back from the hub.
-	PutReturned(place Place, h change.Header, b change.Batch) error
+	// PutReturned keeps aside a batch of the node's own that came back from the hub; until Adopt
+	// it is no part of the chain that BatchAt reads, and it outlives a restart. parked are the
+	// numbers of those changes in it that are not in the hub's ledger and must not be in the node's.
+	PutReturned(place Place, h change.Header, b change.Batch, parked []uint64) error
 	// Returned returns the last batch that PutReturned kept for an epoch.
 	Returned(epoch uint64) (Place, bool, error)
-	// Adopt moves to the granted epoch: changes of the node's own after kept that the returned
-	// batches do not have are named anew, see Recut. grant is kept as proof.
+	// Adopt moves to the granted epoch. Changes of the node's own epoch after kept, that is those the
+	// hub does not have there, are taken out; the returned batches take the place of the node's own
+	// in the chain, which ends where g.Sealed says, and their changes, except parked ones, are
+	// posted; what Recut names anew is posted under its new name and waits to be cut. Rejected
+	// are the changes in those of the node's own batches whose header hash is in g.Settled.
+	// grant is kept as proof.
 	Adopt(g Grant, grant []byte, kept stock.ID) error
 	// Grant returns the kept grant of an epoch.
 	Grant(epoch uint64) ([]byte, bool, error)
@@ -115,7 +121,8 @@ type Sender struct {
 
 	phase   Phase
 	refused Reason
-	nonce   Nonce // of the hello that waits for an answer
+	nonce   Nonce    // of the hello that waits for an answer
+	asked   LogPlace // the log as it was known when it was sent
 	heard   uint64
 	sent    uint64 // last sequence sent since the chain's place was known
 	wake    time.Time
@@ -220,6 +227,7 @@ func (s *Sender) send(m Message, err error) error {
 // ask says hello: a question for the head, and for news of the feeds.
 func (s *Sender) ask(now time.Time) ([]Message, error) {
 	s.rand(s.nonce[:])
+	s.asked = s.st.Log
 	if s.phase != Running {
 		s.phase = Asking
 	}
@@ -404,8 +412,12 @@ func (s *Sender) witness(tx NodeStore, now time.Time, a Ack, fresh bool) (bool, 
 	case s.st.Frozen != "" && !reopened:
 		return false, ignore("frozen: %s", s.st.Frozen)
 	case a.LogEpoch < old.Epoch || head.Size < old.Size:
-		if fresh { // an answer to a question just asked is no late message
-			return false, s.freeze(tx, fmt.Sprintf("log has %d leaves, was %d", head.Size, old.Size), a.Checkpoint)
+		if fresh && (a.LogEpoch < s.asked.Epoch || (a.LogEpoch == s.asked.Epoch && head.Size < s.asked.Size)) {
+			// The hub had less when it answered than this node had seen when it asked.
+			return false, s.freeze(tx, fmt.Sprintf("log has %d leaves, was %d", head.Size, s.asked.Size), a.Checkpoint)
+		}
+		if fresh { // the answer was overtaken by a later word of the hub
+			return false, s.askOnce(now)
 		}
 		return false, ignore("late acknowledgement: log of %d leaves, have %d", head.Size, old.Size)
 	case head.Size == old.Size && head.Root != old.Root:
@@ -611,18 +623,20 @@ func (s *Sender) again(tx NodeStore, now time.Time) error {
 // missing returns the first sequence that we lack up to where the hub sealed an epoch, 0 when
 // we lack none, and then, for our present epoch, the last change number that the hub holds.
 func (s *Sender) missing(tx NodeStore, sealed Place) (from, number uint64, err error) {
-	if ours, last, err := s.holds(tx, sealed); ours || err != nil {
+	// What came back is looked at first: it stands in our chain by now, but what we had
+	// there before is not the hub's.
+	p, back, err := tx.Returned(sealed.Epoch)
+	if err != nil || (back && p.Seq >= sealed.Seq) {
+		return 0, 0, err
+	}
+	if back {
+		return p.Seq + 1, 0, nil
+	}
+	ours, last, err := s.holds(tx, sealed)
+	if ours || err != nil || sealed.Seq == 0 {
 		return 0, last, err
 	}
-	p, ok, err := tx.Returned(sealed.Epoch)
-	switch {
-	case err != nil:
-		return 0, 0, err
-	case ok && p.Seq >= sealed.Seq:
-		return 0, 0, nil
-	case ok:
-		return p.Seq + 1, 0, nil
-	case sealed.Epoch == s.st.Acked.Epoch:
+	if sealed.Epoch == s.st.Acked.Epoch {
 		return s.st.Acked.Seq + 1, 0, nil
 	}
 	return 1, 0, nil
@@ -654,7 +668,7 @@ func (s *Sender) returned(tx NodeStore, now time.Time, m Message) error {
 	if r.Place.Epoch != h.Epoch { // a branch: it was held once and has an epoch of its own
 		h.Epoch, h.Seq, h.First = r.Place.Epoch, r.Place.Seq, 1
 	}
-	if err := tx.PutReturned(r.Place, h, r.Batch); err != nil {
+	if err := tx.PutReturned(r.Place, h, r.Batch, r.Parked); err != nil {
 		return err
 	}
 	s.retry = firstRetry

@@ -28,7 +28,7 @@ type NodeState struct {
 	Trusted Place // with Revoked: the last place that is still accepted
 
 	Boots  []Boot // runs of the node's program in the order they were first heard, the present one last
-	Turn   uint64 // number of runs ever heard
+	Turn   uint64 // rises whenever another run of the program speaks
 	Asked  Nonce  // of the rejoin last granted
 	Log    LogPlace
 	SentTo LogPlace // head of the log in the last acknowledgement sent: what the next one starts from
@@ -115,20 +115,31 @@ func (s *NodeState) Number(h change.Header) bool {
 // have heard of the one that followed.
 func (s *NodeState) Hear(h Hello) Reason {
 	s.SentTo = h.Log
-	switch i := slices.Index(s.Boots, h.Boot); {
-	case i < 0:
-		s.Turn++
-		s.Boots = append(s.Boots, h.Boot)
-		if len(s.Boots) > maxBoots {
-			s.Boots = s.Boots[1:]
+	known := slices.Index(s.Boots, h.Boot)
+	switch {
+	case known >= 0 && known == len(s.Boots)-1:
+	case known < 0:
+		s.present(h.Boot)
+	case h.Heard >= s.Turn:
+		s.Boots = slices.Delete(s.Boots, known, known+1)
+		s.present(h.Boot)
+		if s.Dispute == "" {
+			s.Dispute = ReasonTwoLive
 		}
-	case i < len(s.Boots)-1 && h.Heard >= s.Turn && s.Dispute == "":
-		s.Dispute = ReasonTwoLive
 	}
 	if s.Revoked {
 		return ReasonRevoked
 	}
 	return ""
+}
+
+// present notes that the node speaks through another run of its program than before.
+func (s *NodeState) present(b Boot) {
+	s.Turn++
+	s.Boots = append(s.Boots, b)
+	if len(s.Boots) > maxBoots {
+		s.Boots = s.Boots[1:]
+	}
 }
 
 // Rejoin closes the present epoch where the hub has it and grants the next one, or says why not.

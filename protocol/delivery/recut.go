@@ -12,6 +12,7 @@ import (
 type Stored struct {
 	ID     stock.ID
 	Change []byte
+	Parked bool // the hub keeps it, but not in its ledger
 }
 
 // Renamed says what becomes of a change of the node's own when it adopts a new epoch.
@@ -26,9 +27,11 @@ type Renamed struct {
 // sent again; what others say of it follows its new name.
 func Recut(node stock.NodeID, epoch uint64, local, returned []Stored, rejected func(stock.ID) bool) ([]Renamed, error) {
 	known := make(map[change.Hash]stock.ID, len(returned))
-	for _, r := range returned {
-		if f, err := fingerprint(r.Change); err == nil {
-			known[f] = r.ID
+	for _, parked := range []bool{true, false} { // of two copies, the one in the ledger counts
+		for _, r := range returned {
+			if f, err := fingerprint(r.Change); err == nil && r.Parked == parked {
+				known[f] = r.ID
+			}
 		}
 	}
 	names := map[stock.ID]stock.ID{}
