@@ -1,0 +1,189 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// Options say which store to open. Path and Key are needed, the rest has defaults.
+type Options struct {
+	Path     string        // of the store file; its name ends in Extension
+	Key      Key           // see LoadKeyFile
+	Readers  int           // connections for View; 2 when zero
+	CacheKiB int           // page cache of each connection; 8192 when zero. Misses cost a decryption
+	Busy     time.Duration // longest wait for another process that writes; 10 s when zero
+}
+
+// magic begins every SQLite file that is not encrypted.
+var magic = []byte("SQLite format 3\x00")
+
+// Open opens the store, or creates it when there is no file yet. See the errors of this
+// package for what it refuses; a refused file is left as it was.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	s, err := open(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", o.Path, err)
+	}
+	return s, nil
+}
+
+func (o Options) complete() (Options, error) {
+	if filepath.Ext(o.Path) != Extension {
+		return o, fmt.Errorf("path %q must end in %s", o.Path, Extension)
+	}
+	if o.Key == (Key{}) {
+		return o, ErrKeyMissing
+	}
+	if o.Readers <= 0 {
+		o.Readers = 2
+	}
+	if o.CacheKiB <= 0 {
+		o.CacheKiB = 8192
+	}
+	if o.Busy <= 0 {
+		o.Busy = 10 * time.Second
+	}
+	path, err := filepath.Abs(o.Path)
+	o.Path = path
+	return o, err
+}
+
+func open(ctx context.Context, o Options) (*Store, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// Asked before any file is touched: a library without encryption would ignore the
+	// key and write everything in the clear.
+	if err := requireEncryption(); err != nil {
+		return nil, err
+	}
+	if err := prepareFile(o.Path); err != nil {
+		return nil, err
+	}
+	writer, err := connect(o, "_journal_mode=WAL")
+	if err != nil {
+		return nil, err
+	}
+	s := newStore(o, writer)
+	if err := s.finishOpen(o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// finishOpen proves on the open file what Open promises, and adds the readers.
+func (s *Store) finishOpen(o Options) error {
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+		if got, err := s.writer.pragma(pragma); err != nil || got != want {
+			return fmt.Errorf("%s is %q, want %q: %w", pragma, got, want, err)
+		}
+	}
+	if start, err := readStart(o.Path); err != nil {
+		return err
+	} else if len(start) < len(magic) || bytes.Equal(start, magic) {
+		return ErrNotEncrypted
+	}
+	for range o.Readers {
+		reader, err := s.fresh()
+		if err != nil {
+			return err
+		}
+		s.readers <- reader
+		s.total++
+	}
+	return nil
+}
+
+// prepareFile refuses what is no encrypted store, and creates an empty file readable by
+// its owner only; SQLite gives the same mode to the files that it puts beside it.
+func prepareFile(path string) error {
+	start, err := readStart(path)
+	if err == nil && bytes.Equal(start, magic) {
+		return fmt.Errorf("%w: it is an ordinary SQLite database", ErrNotEncrypted)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err == nil && len(start) > 0 {
+		return nil
+	}
+	// New, or created and never written. A log without its store is a loss, not a start.
+	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
+		return fmt.Errorf("%w: %s-wal holds changes to a store file that is gone", ErrDamaged, path)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), syncDir(filepath.Dir(path)))
+}
+
+// readStart returns up to the first 16 bytes of a file.
+func readStart(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	start := make([]byte, len(magic))
+	n, err := io.ReadFull(f, start)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return start[:n], err
+}
+
+// requireEncryption asks the linked library for the cipher that a store uses.
+func requireEncryption() error {
+	c, err := openConn("file:check?mode=memory&cipher=sqlcipher")
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if cipher, err := c.pragma("cipher"); err != nil || cipher != "sqlcipher" {
+		return fmt.Errorf("%w: link it with the library that `make deps` compiles", ErrNoEncryption)
+	}
+	return nil
+}
+
+// connect opens one connection to the prepared file.
+func connect(o Options, extra string) (*conn, error) {
+	// "raw:" gives the cipher its key as it is. Without it the key would be stretched
+	// like a password, at a third of a second for each connection.
+	key := hex.EncodeToString(append([]byte("raw:"), o.Key[:]...))
+	// The driver sets synchronous to NORMAL unless told otherwise.
+	c, err := openConn(fmt.Sprintf("file:%s?mode=rw&cipher=sqlcipher&legacy=4&hexkey=%s"+
+		"&_mutex=no&_synchronous=FULL&_foreign_keys=1&_busy_timeout=%d&_cache_size=-%d&%s",
+		(&url.URL{Path: o.Path}).EscapedPath(), key, o.Busy.Milliseconds(), o.CacheKiB, extra))
+	if err == nil {
+		if _, err = c.pragma("schema_version"); err != nil { // reads the first page
+			c.close()
+		}
+	}
+	var e sqlite3.Error
+	if errors.As(err, &e) && e.Code == sqlite3.ErrNotADB {
+		return nil, ErrWrongKey
+	}
+	if err != nil {
+		return nil, explain(context.Background(), err)
+	}
+	return c, nil
+}

@@ -1,0 +1,168 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Store is an open store. Its methods may be called by any number of goroutines.
+type Store struct {
+	path    string
+	writer  *conn
+	readers chan *conn            // idle ones
+	total   int                   // how many readers there are
+	fresh   func() (*conn, error) // opens one more, with an empty page cache
+
+	acts   chan *act
+	closed bool
+	mu     sync.RWMutex  // guards closed and the end of acts
+	done   chan struct{} // closed when the writing goroutine has ended
+
+	commits, committed atomic.Int64
+}
+
+// Stats counts what a store did since it was opened.
+type Stats struct {
+	Commits int64 // transactions that reached the disk
+	Acts    int64 // acts in them
+}
+
+func newStore(o Options, writer *conn) *Store {
+	s := &Store{
+		path:    o.Path,
+		writer:  writer,
+		readers: make(chan *conn, o.Readers),
+		fresh:   func() (*conn, error) { return connect(o, "_query_only=1") },
+		acts:    make(chan *act, maxGroup),
+		done:    make(chan struct{}),
+	}
+	go s.write()
+	return s
+}
+
+// Path returns where the store file lies.
+func (s *Store) Path() string { return s.path }
+
+// Stats tells how many commits served how many acts.
+func (s *Store) Stats() Stats {
+	return Stats{Commits: s.commits.Load(), Acts: s.committed.Load()}
+}
+
+// Update runs fn, which may read and write, and returns after what it did is durable.
+// Acts that wait at the same time share a commit. When fn returns an error nothing of it
+// remains and Update returns that error; when the commit itself fails, nothing remains
+// of any act that shared it. An act whose ctx ends while it waits is never run; once it
+// runs it runs to its end.
+//
+// fn runs on another goroutine, alone. It must not call Update (it would wait for
+// itself) and should do nothing slow: everybody's commit waits for it. It runs once,
+// but sees what acts before it in the same commit did.
+func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
+	a := &act{ctx: ctx, fn: fn, result: make(chan error, 1)}
+	if err := s.enqueue(ctx, a); err != nil {
+		return err
+	}
+	select {
+	case err := <-a.result:
+		return a.returned(err)
+	case <-s.done:
+		return a.abandoned()
+	case <-ctx.Done():
+		if a.state.CompareAndSwap(waiting, withdrawn) {
+			return ctx.Err()
+		}
+	}
+	select { // it has begun: its outcome counts, not the deadline
+	case err := <-a.result:
+		return a.returned(err)
+	case <-s.done:
+		return a.abandoned()
+	}
+}
+
+func (s *Store) enqueue(ctx context.Context, a *act) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case s.acts <- a:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.done:
+		return ErrClosed
+	}
+}
+
+// View runs fn on a state of the store that does not change while it runs: the last
+// commit. Writing fails. When ctx ends, a statement in progress is interrupted.
+func (s *Store) View(ctx context.Context, fn func(tx *Tx) error) (err error) {
+	s.mu.RLock()
+	closed := s.closed
+	s.mu.RUnlock()
+	if closed {
+		return ErrClosed
+	}
+	var c *conn
+	select {
+	case c = <-s.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { s.readers <- c }()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if _, err := c.exec("BEGIN", nil); err != nil {
+		return fmt.Errorf("begin view: %w", explain(ctx, err))
+	}
+	tx := &Tx{ctx: ctx, conn: c}
+	defer func() { // also when fn panics
+		tx.end()
+		if _, endErr := c.exec("ROLLBACK", nil); endErr != nil && !c.db.AutoCommit() && err == nil {
+			err = fmt.Errorf("end view: %w", explain(ctx, endErr))
+		}
+	}()
+	return fn(tx)
+}
+
+// closeLimit is how long Close waits for views that are still running.
+const closeLimit = 30 * time.Second
+
+// Close commits what waits and closes the file. Calls that come later return ErrClosed;
+// closing twice is fine.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	close(s.acts)
+	s.mu.Unlock()
+	<-s.done
+
+	var errs []error
+	limit := time.After(closeLimit)
+	for range s.total {
+		select {
+		case c := <-s.readers:
+			errs = append(errs, c.close())
+		case <-limit:
+			errs = append(errs, errors.New("close store: a view is still running"))
+			return errors.Join(append(errs, s.writer.close())...)
+		}
+	}
+	// Last: the last connection moves the log into the store file and removes it.
+	errs = append(errs, s.writer.close())
+	return errors.Join(errs...)
+}
