@@ -71,6 +71,9 @@ func (m migration) apply(tx *Tx) error {
 	if err := tx.conn.script(m.text); err != nil {
 		return explain(tx.ctx, err)
 	}
+	if tx.conn.db.AutoCommit() {
+		return errors.New("it ended the transaction that it runs in")
+	}
 	_, err = tx.Exec(`INSERT INTO migration (number, name, sha256) VALUES (?1, ?2, ?3)`, m.number, m.name, m.digest[:])
 	return err
 }

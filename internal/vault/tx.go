@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"strings"
 )
 
 // Tx is what an act or a view works with. It ends with the function it was handed to,
@@ -23,12 +24,30 @@ type Result struct {
 	RowsAffected int64 // rows inserted, changed or deleted
 }
 
-var errEnded = errors.New("transaction has ended")
+var (
+	errEnded  = errors.New("transaction has ended")
+	errShared = errors.New("the transaction is shared with other acts; return an error to undo this one")
+)
+
+// allow refuses a transaction that has ended and statements that would end it under the
+// feet of the acts that share it.
+func (tx *Tx) allow(query string) error {
+	if tx.ended {
+		return errEnded
+	}
+	query = strings.TrimLeft(query, " \t\r\n;")
+	for _, word := range []string{"BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"} {
+		if len(query) >= len(word) && strings.EqualFold(query[:len(word)], word) {
+			return errShared
+		}
+	}
+	return nil
+}
 
 // Exec runs one statement that returns no rows.
 func (tx *Tx) Exec(query string, args ...any) (Result, error) {
-	if tx.ended {
-		return Result{}, errEnded
+	if err := tx.allow(query); err != nil {
+		return Result{}, err
 	}
 	r, err := tx.conn.exec(query, args)
 	return r, explain(tx.ctx, err)
@@ -37,8 +56,8 @@ func (tx *Tx) Exec(query string, args ...any) (Result, error) {
 // Query runs one statement that returns rows. Close them, or read them to the end;
 // what is left open is closed when the transaction ends.
 func (tx *Tx) Query(query string, args ...any) (*Rows, error) {
-	if tx.ended {
-		return nil, errEnded
+	if err := tx.allow(query); err != nil {
+		return nil, err
 	}
 	rows, err := tx.conn.query(tx.ctx, query, args)
 	if err != nil {
@@ -50,8 +69,8 @@ func (tx *Tx) Query(query string, args ...any) (*Rows, error) {
 
 // QueryRow runs one statement of whose rows only the first counts.
 func (tx *Tx) QueryRow(query string, args ...any) *Row {
-	if tx.ended {
-		return &Row{err: errEnded}
+	if err := tx.allow(query); err != nil {
+		return &Row{err: err}
 	}
 	rows, err := tx.conn.query(tx.ctx, query, args)
 	return &Row{rows: rows, err: explain(tx.ctx, err)}
