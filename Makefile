@@ -22,7 +22,7 @@ help: ## this list / 本列表
 .PHONY: run
 run: tools build ## hub, two warehouses and simulated devices until Ctrl-C; FRESH=1 begins anew / 演示：总部、两个仓库和模拟设备，按 Ctrl-C 结束；FRESH=1 重新开始
 	@go build -o build/bin-test/ ./test/cmd/devrun
-	@exec build/bin-test/devrun $(if $(FRESH),-fresh)
+	@.ci/foreground build/bin-test/devrun $(if $(FRESH),-fresh)
 
 .PHONY: test
 test: tools-test build ## all tests, browser included / 全部测试（含浏览器）
@@ -37,12 +37,12 @@ build: deps assets ## programs into build/bin; ARCH=arm64 or armhf: edge and fw 
 .PHONY: smoke
 smoke: tools build ## scans from SCANS=FILE through real binaries, cuts and kills included / 用真实程序走完扫描全程（含断网与断电）
 	@go build -o build/bin-test/ ./test/cmd/smoke
-	@exec build/bin-test/smoke $(if $(SCANS),-scans '$(abspath $(SCANS))')
+	@.ci/foreground build/bin-test/smoke $(if $(SCANS),-scans '$(abspath $(SCANS))')
 
 .PHONY: bench
 bench: tools-test build ## measurements as JSON lines / 性能测量（JSON 行）
 	@go build -o build/bin-test/ ./test/cmd/bench
-	@exec build/bin-test/bench
+	@.ci/foreground build/bin-test/bench
 
 .PHONY: lint
 lint: tools-test deps assets ## formatting, vet, staticcheck, gosec, known holes, import rules / 静态检查
@@ -52,9 +52,13 @@ lint: tools-test deps assets ## formatting, vet, staticcheck, gosec, known holes
 deps: ## pinned packages and SQLite, when they changed / 获取依赖并编译 SQLite
 	@.ci/deps $(ARCH)
 
+# Made anew only when a page changed: programs that embed them may be building.
+ASSETS := internal/web/assets/dist/tabler.css
+PAGES := $(shell find internal/web edge hub -name dist -prune -o -name '*.html' -print -o -name '*.js' -print -o -name '*.css' -print)
 .PHONY: assets
-assets: deps ## styles and scripts that the pages embed / 页面所用的样式与脚本
-	@node internal/web/assets/build.mjs
+assets: $(ASSETS) ## styles and scripts that the pages embed / 页面所用的样式与脚本
+$(ASSETS): internal/web/assets/build.mjs package-lock.json $(PAGES) | deps
+	@node $<
 
 .PHONY: clean
 clean: ## remove everything that was built / 删除所有生成的文件
