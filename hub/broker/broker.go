@@ -121,7 +121,7 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	b, err := start(ctx, o)
+	b, err := open(ctx, o)
 	if !errors.Is(err, errStore) {
 		return b, err
 	}
@@ -130,7 +130,22 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 		return nil, fmt.Errorf("start broker: %w; put its store aside: %w", err, aerr)
 	}
 	o.Logger.Warn("broker store could not be read and was put aside", "folder", aside, "err", err)
-	return start(ctx, o)
+	return open(ctx, o)
+}
+
+// open starts a broker on the store in its folder, or returns errStore.
+func open(ctx context.Context, o Options) (b *Broker, err error) {
+	if err := inspect(o.Dir); err != nil {
+		return nil, err
+	}
+	err = guarded(o.Dir, func() (err error) {
+		b, err = start(ctx, o)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 func start(ctx context.Context, o Options) (*Broker, error) {

@@ -125,7 +125,8 @@ func stop(t *testing.T, b *broker.Broker) {
 }
 
 // newMosquitto starts Debian's mosquitto with the files of deploy/broker.
-func newMosquitto(t *testing.T) *site {
+// edit, when given, is an old and a new text in its configuration.
+func newMosquitto(t *testing.T, edit ...string) *site {
 	t.Helper()
 	path, err := exec.LookPath("mosquitto")
 	if err != nil {
@@ -149,8 +150,9 @@ func newMosquitto(t *testing.T) *site {
 	addr := freeAddress(t)
 	host, port, _ := net.SplitHostPort(addr)
 	fill := strings.NewReplacer("@ORG@", string(org), "@ADDRESS@", host, "@PORT@", port, "@CERTS@", dir, "@ETC@", dir, "@DATA@", dir)
-	render(t, fill, "stockade.acl", dir)
-	render(t, fill, "mosquitto.conf", dir)
+	change := strings.NewReplacer(edit...)
+	render(t, fill, change, "stockade.acl", dir)
+	render(t, fill, change, "mosquitto.conf", dir)
 	s.url = "mqtts://" + addr
 	var cmd *exec.Cmd
 	start := func() { cmd = runMosquitto(t, path, filepath.Join(dir, "mosquitto.conf"), addr) }
@@ -160,11 +162,11 @@ func newMosquitto(t *testing.T) *site {
 	return s
 }
 
-func render(t *testing.T, fill *strings.Replacer, name, dir string) {
+func render(t *testing.T, fill, change *strings.Replacer, name, dir string) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("../../deploy/broker", name+".in"))
 	must(t, err)
-	text := fill.Replace(string(b))
+	text := fill.Replace(change.Replace(string(b)))
 	if strings.HasSuffix(name, ".conf") && os.Getuid() == 0 {
 		text += "\nuser root\n" // it could not read the test's folder otherwise
 	}
