@@ -21,7 +21,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"strings"
 
 	"stockade/protocol/change"
@@ -101,8 +101,8 @@ func (p Page) PublicKey() (*ecdsa.PublicKey, error) {
 
 // validHost takes an IP address in its usual writing, or a DNS name in lower case without wildcard.
 func validHost(h string) bool {
-	if ip := net.ParseIP(h); ip != nil {
-		return ip.String() == h && !ip.IsUnspecified() && !ip.IsMulticast()
+	if ip, err := netip.ParseAddr(h); err == nil {
+		return ip.String() == h && ip.Zone() == "" && !ip.Is4In6() && !ip.IsUnspecified() && !ip.IsMulticast()
 	}
 	if h == "" || len(h) > 253 {
 		return false
