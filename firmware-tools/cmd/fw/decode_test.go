@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func decodeText(t *testing.T, in string) (lines []string, stderr string, err error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	err = run(context.Background(), []string{"decode"}, strings.NewReader(in), &out, &errs)
+	if out.Len() > 0 {
+		lines = strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	}
+	return lines, errs.String(), err
+}
+
+func TestDecodeVectors(t *testing.T) {
+	file, err := os.ReadFile("../../../protocol/barcode/testdata/scans.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := decodeText(t, string(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := 0
+	for line := range strings.Lines(string(file)) {
+		if strings.HasPrefix(line, "#") || strings.TrimSpace(line) == "" {
+			continue
+		}
+		var g, w any
+		if err := json.Unmarshal([]byte(got[i]), &g); err != nil {
+			t.Fatalf("output line %d: %v", i+1, err)
+		}
+		if err := json.Unmarshal([]byte(strings.Split(line, "\t")[1]), &w); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(g, w) {
+			t.Errorf("%s gives %s", strings.TrimSpace(line), got[i])
+		}
+		i++
+	}
+	if i != len(got) || i != 500 {
+		t.Errorf("%d lines for %d vectors", len(got), i)
+	}
+}
+
+func TestDecodeForms(t *testing.T) {
+	long := `"]Q1` + strings.Repeat("A", 1<<20) + `"`
+	in := "\"A6930871308957\\r\\n\"\tcodeid=zebra\n\n# note\n\"A1\\r\"\tkind=x unknown=y\n`raw`\n\"a<b>&\"\tsomething\r\n" + long + "\nnonsense\n\"last\""
+	lines, stderr, err := decodeText(t, in)
+	want := []string{`[{"symbology":"EAN/UPC","gtin":"06930871308957"}]`, `[{"text":"A1"}]`, `[{"text":"raw"}]`, `[{"text":"a<b>&"}]`, `[{"error":"length"}]`, `[]`, `[{"text":"last"}]`}
+	if !reflect.DeepEqual(lines, want) {
+		t.Errorf("lines %q, want %q", lines, want)
+	}
+	if err == nil || !strings.Contains(stderr, "line 8") {
+		t.Errorf("error %v, stderr %q: want line 8 named", err, stderr)
+	}
+}
+
+func TestUnknownCommand(t *testing.T) {
+	if err := run(context.Background(), []string{"dance"}, nil, nil, nil); !errors.Is(err, errUsage) {
+		t.Errorf("%v, want errUsage", err)
+	}
+}

@@ -1,0 +1,73 @@
+// Command fw is what an installer or an auditor runs: it decodes scans, plays scanners and
+// printers, and checks exported audit logs without trusting anybody.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+type command struct {
+	name    string
+	summary string // Chinese, then English
+	run     func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error
+}
+
+func commands() []command {
+	return []command{
+		{"decode", "解码扫描字节（标准输入，每行一条） / decode scanner bytes from standard input, a literal a line", runDecode},
+	}
+}
+
+// errUsage makes main print how the command is used and exit with 2.
+var errUsage = errors.New("用法错误 / wrong usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(os.Stderr, "fw:", err)
+		usage(os.Stderr)
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "fw:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		return errUsage
+	}
+	switch args[0] {
+	case "help", "-h", "--help":
+		usage(stdout)
+		return nil
+	case "version", "--version":
+		_, err := fmt.Fprintln(stdout, version)
+		return err
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], stdin, stdout, stderr)
+		}
+	}
+	return fmt.Errorf("%w: 没有命令 / no command %q", errUsage, args[0])
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "用法 / usage: fw COMMAND [OPTIONS]")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.summary)
+	}
+}

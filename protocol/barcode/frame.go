@@ -1,0 +1,190 @@
+package barcode
+
+import (
+	"bytes"
+	"time"
+)
+
+// maxFrame limits a frame. The largest symbols (QR version 40, in digits) hold 7,089 characters.
+const maxFrame = 8 << 10
+
+const (
+	stx = 0x02
+	etx = 0x03
+	gs  = 0x1D
+)
+
+// Decoder turns a stream of bytes into scans. It is for one goroutine.
+type Decoder struct {
+	profile Profile
+	now     func() time.Time
+	buf     []byte
+	inSTX   bool // the frame began with STX and ends with ETX
+	tooLong bool // the frame passed maxFrame: its rest is dropped
+}
+
+// NewDecoder returns a decoder for a scanner. now tells the day from which the century of a
+// two-digit year follows.
+func NewDecoder(p Profile, now func() time.Time) *Decoder {
+	return &Decoder{profile: p, now: now}
+}
+
+// Decode returns the scans in raw, as if it had come in one burst before an idle gap.
+func Decode(p Profile, raw []byte, now time.Time) []Scan {
+	d := NewDecoder(p, func() time.Time { return now })
+	return append(d.Feed(raw), d.Idle()...)
+}
+
+// Feed takes the next bytes and returns the scans that they complete. How the bytes are cut
+// into calls makes no difference.
+func (d *Decoder) Feed(b []byte) []Scan {
+	if d.profile.SSI {
+		d.buf = append(d.buf, b...)
+		return d.packets()
+	}
+	var out []Scan
+	for _, c := range b {
+		out = d.take(out, c)
+	}
+	return out
+}
+
+// Idle says that the line has been silent: what waits is complete, or never will be.
+func (d *Decoder) Idle() []Scan {
+	var out []Scan
+	switch {
+	case d.profile.SSI && len(d.buf) > 0:
+		out = append(out, Scan{Error: ErrTruncated, Raw: bytes.Clone(d.buf)})
+		d.reset()
+	case d.inSTX:
+		out = d.broken(out)
+	default:
+		out = d.end(out)
+	}
+	return out
+}
+
+func (d *Decoder) take(out []Scan, c byte) []Scan {
+	switch c {
+	case 0x00, 0x11, 0x13, 0xFF: // F3: line noise, XON and XOFF
+		return out
+	case stx:
+		if d.inSTX {
+			out = d.broken(out) // F2: a second STX
+		} else {
+			out = d.end(out)
+		}
+		d.inSTX = true
+		return out
+	case etx:
+		return d.end(out)
+	case '\r', '\n', '\t':
+		if !d.inSTX {
+			return d.end(out) // F1
+		}
+	}
+	if len(d.buf) < maxFrame {
+		d.buf = append(d.buf, c)
+	} else {
+		d.tooLong = true
+	}
+	return out
+}
+
+// end closes the frame. Empty frames are dropped.
+func (d *Decoder) end(out []Scan) []Scan {
+	frame := d.buf
+	if d.inSTX { // F2: one CR, LF or CRLF directly before ETX is suffix
+		if f, ok := bytes.CutSuffix(frame, []byte("\r\n")); ok {
+			frame = f
+		} else if f, ok := bytes.CutSuffix(frame, []byte("\n")); ok {
+			frame = f
+		} else {
+			frame = bytes.TrimSuffix(frame, []byte("\r"))
+		}
+	}
+	switch {
+	case d.tooLong:
+		out = append(out, Scan{Error: ErrLength, Raw: bytes.Clone(frame)})
+	case len(frame) > 0:
+		out = append(out, d.frame(bytes.Clone(frame)))
+	}
+	d.reset()
+	return out
+}
+
+// broken reports a frame that began with STX and never ended.
+func (d *Decoder) broken(out []Scan) []Scan {
+	out = append(out, Scan{Error: ErrTruncated, Raw: bytes.Clone(d.buf)})
+	d.reset()
+	return out
+}
+
+func (d *Decoder) reset() { d.buf, d.inSTX, d.tooLong = d.buf[:0], false, false }
+
+// frame reads one plain frame.
+func (d *Decoder) frame(f []byte) Scan {
+	var s Scan
+	if what, rest, ok := d.profile.codeID(f); ok && f[0] != ']' {
+		s = d.announced(what, rest)
+	} else if f[0] != ']' {
+		s = d.guessed(f)
+	} else if what, rest, ok := aimID(f); ok {
+		s = d.announced(what, rest)
+	} else {
+		s = Scan{Error: ErrAIM}
+	}
+	s.Raw = f
+	return s
+}
+
+// ssiOverhead is length, opcode, source and status, the checksum apart.
+const ssiOverhead = 4
+
+const ssiDecodeData = 0xF3
+
+// packets reads the whole SSI packets in the buffer (F4).
+func (d *Decoder) packets() []Scan {
+	var out []Scan
+	for len(d.buf) > 0 {
+		n := int(d.buf[0])
+		if n < ssiOverhead { // no packet is that short: noise between packets
+			d.buf = d.buf[1:]
+			continue
+		}
+		if len(d.buf) < n+2 {
+			break
+		}
+		if s, ok := d.packet(d.buf[:n], d.buf[n], d.buf[n+1]); ok {
+			out = append(out, s)
+		}
+		d.buf = d.buf[n+2:]
+	}
+	d.buf = append([]byte(nil), d.buf...)
+	return out
+}
+
+func (d *Decoder) packet(p []byte, high, low byte) (Scan, bool) {
+	sum := uint16(0)
+	for _, c := range p {
+		sum += uint16(c)
+	}
+	raw := bytes.Clone(p)
+	if -sum != uint16(high)<<8|uint16(low) {
+		return Scan{Error: ErrChecksum, Raw: raw}, true
+	}
+	if p[1] != ssiDecodeData || len(p) <= ssiOverhead {
+		return Scan{}, false // events, acknowledgements: nothing was scanned
+	}
+	data := bytes.TrimRight(bytes.Clone(p[ssiOverhead+1:]), "\r\n")
+	var s Scan
+	if what, ok := ssiTypes[p[ssiOverhead]]; ok {
+		s = d.announced(what, data)
+	} else if len(data) == 0 {
+		return Scan{}, false
+	} else {
+		s = d.guessed(data)
+	}
+	s.Raw = raw
+	return s, true
+}
