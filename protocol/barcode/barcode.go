@@ -11,29 +11,28 @@
 // Dictionary release 2026-01-27, GS1 Digital Link URI Syntax 1.x, ANSI/HIBC 2.6.
 package barcode
 
-import "encoding/json"
-
-// Scan is one thing that a scanner has read, or the reason why it can not be used.
+// Scan is one thing that a scanner has read, or the reason why it can not be used. Its JSON
+// form is the one that the header of testdata/scans.tsv defines.
 type Scan struct {
-	Symbology string            // such as "GS1-128"; empty when nothing announced it
-	GTIN      string            // 14 digits
-	Content   string            // AI 02: what a pallet or case contains, 14 digits
-	Lot       string            // AI 10
-	Serial    string            // AI 21
-	SSCC      string            // AI 00, 18 digits
-	Expiry    string            // AI 17 as YYYY-MM-DD
-	Count     *uint64           // AI 37, else AI 30
-	AIs       map[string]string // every AI with its raw value; nil unless AI data was parsed
-	AddOn     string            // EAN/UPC add-on of 2 or 5 digits
-	Trace     string            // Chinese drug traceability code, 20 digits
-	HIBC      string            // whole HIBC string
-	URL       string            // http or https URI as scanned
-	Text      string            // anything else, as UTF-8
-	Guess     bool              // nothing announced the symbology: the content alone looked like it
-	Error     Class             // why it can not be used; then only Symbology may be set beside it
+	Symbology string            `json:"symbology,omitempty"` // such as "GS1-128"; empty when nothing announced it
+	GTIN      string            `json:"gtin,omitempty"`      // 14 digits
+	Content   string            `json:"content,omitempty"`   // AI 02: what a pallet or case contains, 14 digits
+	Lot       string            `json:"lot,omitempty"`       // AI 10
+	Serial    string            `json:"serial,omitempty"`    // AI 21
+	SSCC      string            `json:"sscc,omitempty"`      // AI 00, 18 digits
+	Expiry    string            `json:"expiry,omitempty"`    // AI 17 as YYYY-MM-DD
+	Count     *uint64           `json:"count,omitempty"`     // AI 37, else AI 30
+	AIs       map[string]string `json:"ais,omitempty"`       // every AI with its raw value; nil unless AI data was parsed
+	AddOn     string            `json:"addon,omitempty"`     // EAN/UPC add-on of 2 or 5 digits
+	Trace     string            `json:"trace,omitempty"`     // Chinese drug traceability code, 20 digits
+	HIBC      string            `json:"hibc,omitempty"`      // whole HIBC string
+	URL       string            `json:"url,omitempty"`       // http or https URI as scanned
+	Text      string            `json:"text,omitempty"`      // anything else, as UTF-8
+	Guess     bool              `json:"guess,omitempty"`     // nothing announced the symbology: the content alone looked like it
+	Error     Class             `json:"error,omitempty"`     // why it can not be used; then only Symbology may be set beside it
 
 	// Raw holds the frame's bytes without framing. It is not part of the JSON form.
-	Raw []byte
+	Raw []byte `json:"-"`
 }
 
 // Class says what is wrong with a scan. The words are stored, sent and shown.
@@ -55,25 +54,3 @@ const (
 	ErrTruncated  Class = "truncated"   // STX without ETX, or a short SSI packet
 	ErrChecksum   Class = "checksum"    // of an SSI packet
 )
-
-// MarshalJSON writes the form that the header of testdata/scans.tsv defines.
-func (s Scan) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Symbology string            `json:"symbology,omitempty"`
-		GTIN      string            `json:"gtin,omitempty"`
-		Content   string            `json:"content,omitempty"`
-		Lot       string            `json:"lot,omitempty"`
-		Serial    string            `json:"serial,omitempty"`
-		SSCC      string            `json:"sscc,omitempty"`
-		Expiry    string            `json:"expiry,omitempty"`
-		Count     *uint64           `json:"count,omitempty"`
-		AIs       map[string]string `json:"ais,omitempty"`
-		AddOn     string            `json:"addon,omitempty"`
-		Trace     string            `json:"trace,omitempty"`
-		HIBC      string            `json:"hibc,omitempty"`
-		URL       string            `json:"url,omitempty"`
-		Text      string            `json:"text,omitempty"`
-		Guess     bool              `json:"guess,omitempty"`
-		Error     Class             `json:"error,omitempty"`
-	}{s.Symbology, s.GTIN, s.Content, s.Lot, s.Serial, s.SSCC, s.Expiry, s.Count, s.AIs, s.AddOn, s.Trace, s.HIBC, s.URL, s.Text, s.Guess, s.Error})
-}
