@@ -24,8 +24,19 @@ func (l *serverLog) Noticef(format string, v ...any) { l.out.Debug(text(format, 
 // Warnf includes the take-over of sessions.
 func (l *serverLog) Warnf(format string, v ...any) { l.out.Info(text(format, v)) }
 
-// Errorf includes the faults of single clients.
-func (l *serverLog) Errorf(format string, v ...any) { l.out.Warn(text(format, v)) }
+// Errorf includes the faults of single clients, which are no fault of the broker; of refused
+// ones the guard has told already.
+func (l *serverLog) Errorf(format string, v ...any) {
+	s := text(format, v)
+	switch {
+	case strings.Contains(s, "authentication error"):
+		l.out.Debug(s)
+	case strings.Contains(s, " - mid:"):
+		l.out.Info(s)
+	default:
+		l.out.Warn(s)
+	}
+}
 
 // Fatalf means that the server did not start. It must not end the program.
 func (l *serverLog) Fatalf(format string, v ...any) {

@@ -82,9 +82,10 @@ func (s *site) options(dir string) broker.Options {
 		TLS: pki.ServerConfig(s.server, s.pool(), pki.RequireClient, time.Now),
 		Authorize: func(_ context.Context, p pki.Peer) error {
 			s.mu.Lock()
-			defer s.mu.Unlock()
-			if s.asked != nil {
-				return s.asked(p)
+			asked := s.asked
+			s.mu.Unlock()
+			if asked != nil {
+				return asked(p)
 			}
 			return nil
 		},
