@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"stockade/internal/vault"
 	"stockade/protocol/change"
@@ -19,6 +21,7 @@ type openBatch struct {
 	stream stock.Stream
 	first  uint64
 	count  uint64
+	body   []byte
 	leaf   int64
 	done   uint64 // last change number of the stream that is in the book
 	fresh  bool   // all numbers after done are new
@@ -67,7 +70,7 @@ func (tx *Tx) PutBatch(p delivery.Place, h change.Header, b change.Batch, leaf i
 	if err != nil {
 		return fmt.Errorf("store batch %d of %s: %w", p.Seq, h.Node, err)
 	}
-	tx.batch = openBatch{row: r.LastInsertID, stream: stream, first: h.First, count: h.Count, leaf: leaf, done: last, fresh: h.First > last}
+	tx.batch = openBatch{row: r.LastInsertID, stream: stream, first: h.First, count: h.Count, body: b.Body, leaf: leaf, done: last, fresh: h.First > last}
 	tx.m.streams[stream] = max(last, h.Last())
 	return nil
 }
@@ -133,8 +136,9 @@ func (tx *Tx) Park(p delivery.Parked) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.tx.Exec(`INSERT INTO parked (id, node, epoch, number, why, change) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
-		id, n.id, signed(p.ID.Epoch), signed(p.ID.Number), clip(p.Why), p.Change); err != nil {
+	whole := bytes.Equal(p.Change, tx.batch.body) // a batch that can not be merged at all is parked as one
+	if _, err := tx.tx.Exec(`INSERT INTO parked (id, node, epoch, number, whole, why, change) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`,
+		id, n.id, signed(p.ID.Epoch), signed(p.ID.Number), whole, clip(p.Why), p.Change); err != nil {
 		return fmt.Errorf("park change %s: %w", p.ID, err)
 	}
 	tx.raise(Case{Kind: CaseParked, Subject: p.ID.String(), Node: p.ID.Node, Detail: clip(p.Why)})
@@ -149,16 +153,21 @@ func (tx *Tx) ParkedIn(node stock.NodeID, epoch, first, last uint64) ([]uint64, 
 	}
 	var out []uint64
 	err = each(tx.tx, func(r *vault.Rows) error {
-		var number int64
-		err := r.Scan(&number)
-		out = append(out, unsigned(number))
+		var from, to int64
+		err := r.Scan(&from, &to)
+		for n := max(unsigned(from), first); n <= min(unsigned(to), last); n++ {
+			out = append(out, n)
+		}
 		return err
-	}, `SELECT number FROM parked WHERE node = ?1 AND epoch = ?2 AND number BETWEEN ?3 AND ?4 ORDER BY number`,
+	}, `SELECT p.number, CASE WHEN p.whole = 1 THEN b.first + b.count - 1 ELSE p.number END
+	      FROM parked p JOIN batch b ON b.id = p.id / 1024
+	     WHERE p.node = ?1 AND p.epoch = ?2 AND (p.number BETWEEN ?3 AND ?4 OR (p.whole = 1 AND p.number < ?3))`,
 		n.id, signed(epoch), signed(first), signed(last))
 	if err != nil {
 		return nil, fmt.Errorf("read parked changes of %s: %w", node, err)
 	}
-	return out, nil
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 // Settled implements delivery.HubStore.

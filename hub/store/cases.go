@@ -95,8 +95,13 @@ func (tx *Tx) raise(c Case) {
 
 // Alarm implements delivery.HubStore. The same alarm is one case, however often it comes.
 func (tx *Tx) Alarm(node stock.NodeID, reason delivery.Reason, detail string) error {
-	tx.raise(Case{Kind: CaseAlarm, Subject: string(node) + "|" + string(reason), Node: node, Detail: clip(detail)})
+	tx.raise(Case{Kind: CaseAlarm, Subject: AlarmSubject(node, reason), Node: node, Detail: clip(detail)})
 	return nil
+}
+
+// AlarmSubject names the alarm about a node.
+func AlarmSubject(node stock.NodeID, reason delivery.Reason) string {
+	return string(node) + "|" + string(reason)
 }
 
 // clip keeps foreign text in a case short and readable.

@@ -273,11 +273,16 @@ func (v *View) BatchesOfWarehouse(w stock.Warehouse, after int64, most int) ([]S
 func (v *View) ParkedNumbers(b StoredBatch) (map[uint64]bool, error) {
 	out := map[uint64]bool{}
 	err := each(v.tx, func(r *vault.Rows) error {
-		var n int64
-		err := r.Scan(&n)
+		var n, whole int64
+		err := r.Scan(&n, &whole)
 		out[unsigned(n)] = true
+		for i := range b.Count {
+			if whole == 1 {
+				out[b.First+i] = true
+			}
+		}
 		return err
-	}, `SELECT number FROM parked WHERE id BETWEEN ?1 AND ?2`, b.ID*perBatch, b.ID*perBatch+perBatch-1)
+	}, `SELECT number, whole FROM parked WHERE id BETWEEN ?1 AND ?2`, b.ID*perBatch, b.ID*perBatch+perBatch-1)
 	if err != nil {
 		return nil, fmt.Errorf("read parked changes: %w", err)
 	}

@@ -145,6 +145,9 @@ func (tx *Tx) SaveNode(s *delivery.NodeState) error {
 	if s != &n.state {
 		n.state = *s
 	}
+	if s.Dispute != "" { // a fork has a held batch to show, two living copies have nothing but this
+		tx.setCase(Case{Kind: CaseAlarm, Subject: AlarmSubject(s.Node, s.Dispute), Node: s.Node, Detail: "a person has to decide"}, true)
+	}
 	tx.touch(n)
 	return nil
 }

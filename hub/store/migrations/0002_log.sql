@@ -51,8 +51,9 @@ CREATE TABLE parked (
     node   INTEGER NOT NULL REFERENCES node (id),
     epoch  INTEGER NOT NULL,
     number INTEGER NOT NULL,
+    whole  INTEGER NOT NULL CHECK (whole IN (0, 1)), -- stands for all changes of its batch
     why    TEXT    NOT NULL,
-    change BLOB    NOT NULL -- the whole body, when the batch could not be read at all
+    change BLOB    NOT NULL -- the body, when it stands for all
 ) STRICT;
 CREATE INDEX parked_by_number ON parked (node, epoch, number);
 
