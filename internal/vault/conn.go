@@ -44,7 +44,7 @@ func (c *conn) close() error {
 func (c *conn) forget() {
 	for query, s := range c.statements {
 		if !s.busy {
-			s.Close()
+			_ = s.Close() // frees it; an error would repeat that of its last run
 			delete(c.statements, query)
 		}
 	}
@@ -74,7 +74,7 @@ func (c *conn) statement(query string) (*statement, error) {
 func (s *statement) done() {
 	s.busy = false
 	if !s.kept {
-		s.Close()
+		_ = s.Close() // as in forget
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// hold keeps the writing goroutine busy with an act of its own until release is called,
+// hold keeps the store busy with an act of its own until release is called,
 // so that what is sent meanwhile waits together. Release returns the act's outcome.
 func hold(s *Store) (release func() error) {
 	started, gate := make(chan struct{}), make(chan struct{})
@@ -33,9 +33,10 @@ func hold(s *Store) (release func() error) {
 // queued waits until n acts wait behind the running one.
 func queued(t *testing.T, s *Store, n int) {
 	t.Helper()
-	for limit := time.Now().Add(time.Minute); len(s.acts) < n; runtime.Gosched() {
+	waits := func() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.acts) }
+	for limit := time.Now().Add(time.Minute); waits() < n; runtime.Gosched() {
 		if time.Now().After(limit) {
-			t.Fatalf("%d acts wait, want %d", len(s.acts), n)
+			t.Fatalf("%d acts wait, want %d", waits(), n)
 		}
 	}
 }
@@ -101,10 +102,9 @@ func TestFailingActIsUndoneAlone(t *testing.T) {
 	for bad := range 4 {
 		t.Run(fmt.Sprint("place ", bad), func(t *testing.T) {
 			s := newTestStore(t)
-			g := &group{conn: s.writer}
 			acts := make([]*act, 4)
 			for i := range acts {
-				acts[i] = &act{ctx: context.Background(), result: make(chan error, 1), fn: func(tx *Tx) error {
+				acts[i] = &act{ctx: context.Background(), done: make(chan struct{}), fn: func(tx *Tx) error {
 					if err := insert(tx, fmt.Sprint(i)); err != nil {
 						return err
 					}
@@ -113,12 +113,12 @@ func TestFailingActIsUndoneAlone(t *testing.T) {
 					}
 					return nil
 				}}
-				g.run(acts[i])
+				must(t, s.enqueue(acts[i]))
 			}
-			s.finish(g)
+			s.commitGroup()
 			var want []string
 			for i, a := range acts {
-				err := <-a.result
+				err := a.outcome()
 				if i == bad && !errors.Is(err, refused) || i != bad && err != nil {
 					t.Errorf("act %d returned %v", i, err)
 				}

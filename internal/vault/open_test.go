@@ -54,7 +54,7 @@ func TestOpenMakesAPrivateDurableStore(t *testing.T) {
 		}
 	}
 	for pragma, want := range map[string]string{"synchronous": "2", "journal_mode": "wal", "secure_delete": "1",
-		"foreign_keys": "1", "cipher": "sqlcipher", "page_size": "4096"} {
+		"foreign_keys": "1", "cipher": "sqlcipher", "page_size": "2048"} {
 		if got, err := s.writer.pragma(pragma); err != nil || got != want {
 			t.Errorf("writer's %s = %q, %v, want %q", pragma, got, err, want)
 		}

@@ -48,6 +48,7 @@ func TestTwoProcessesShareAStore(t *testing.T) {
 	out, err := other.StdoutPipe()
 	must(t, err)
 	must(t, other.Start())
+	t.Cleanup(func() { _ = other.Process.Kill() })
 	for i := range 50 {
 		must(t, add(s, fmt.Sprint("here ", i)))
 	}

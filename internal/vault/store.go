@@ -17,10 +17,11 @@ type Store struct {
 	total   int                   // how many readers there are
 	fresh   func() (*conn, error) // opens one more, with an empty page cache
 
-	acts   chan *act
+	turn   chan struct{} // full while somebody writes
+	last   int           // acts in the last commit; belongs to who writes
+	mu     sync.Mutex    // guards what follows
+	acts   []*act        // waiting, in order
 	closed bool
-	mu     sync.RWMutex  // guards closed and the end of acts
-	done   chan struct{} // closed when the writing goroutine has ended
 
 	commits, committed atomic.Int64
 }
@@ -32,16 +33,13 @@ type Stats struct {
 }
 
 func newStore(o Options, writer *conn) *Store {
-	s := &Store{
+	return &Store{
 		path:    o.Path,
 		writer:  writer,
 		readers: make(chan *conn, o.Readers),
 		fresh:   func() (*conn, error) { return connect(o, "_query_only=1") },
-		acts:    make(chan *act, maxGroup),
-		done:    make(chan struct{}),
+		turn:    make(chan struct{}, 1),
 	}
-	go s.write()
-	return s
 }
 
 // Path returns where the store file lies.
@@ -58,57 +56,46 @@ func (s *Store) Stats() Stats {
 // of any act that shared it. An act whose ctx ends while it waits is never run; once it
 // runs it runs to its end.
 //
-// fn runs on another goroutine, alone. It must not call Update (it would wait for
-// itself) and should do nothing slow: everybody's commit waits for it. It runs once,
-// but sees what acts before it in the same commit did.
+// fn may run on the goroutine of another act, and no other act runs beside it. It must
+// not call Update (it would wait for itself) and should do nothing slow: everybody's
+// commit waits for it. It runs once, and sees what acts before it in the same commit did.
 func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
-	a := &act{ctx: ctx, fn: fn, result: make(chan error, 1)}
-	if err := s.enqueue(ctx, a); err != nil {
+	a := &act{ctx: ctx, fn: fn, done: make(chan struct{})}
+	if err := s.enqueue(a); err != nil {
 		return err
 	}
 	select {
-	case err := <-a.result:
-		return a.returned(err)
-	case <-s.done:
-		return a.abandoned()
+	case s.turn <- struct{}{}: // nobody writes: this one does, for all that wait
+		s.lead(a)
+	case <-a.done:
 	case <-ctx.Done():
 		if a.state.CompareAndSwap(waiting, withdrawn) {
 			return ctx.Err()
 		}
+		<-a.done // it has begun: its outcome counts, not the deadline
 	}
-	select { // it has begun: its outcome counts, not the deadline
-	case err := <-a.result:
-		return a.returned(err)
-	case <-s.done:
-		return a.abandoned()
-	}
+	return a.outcome()
 }
 
-func (s *Store) enqueue(ctx context.Context, a *act) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+func (s *Store) enqueue(a *act) error {
+	if err := a.ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.closed {
 		return ErrClosed
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case s.acts <- a:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.done:
-		return ErrClosed
-	}
+	s.acts = append(s.acts, a)
+	return nil
 }
 
 // View runs fn on a state of the store that does not change while it runs: the last
 // commit. Writing fails. When ctx ends, a statement in progress is interrupted.
 func (s *Store) View(ctx context.Context, fn func(tx *Tx) error) (err error) {
-	s.mu.RLock()
+	s.mu.Lock()
 	closed := s.closed
-	s.mu.RUnlock()
+	s.mu.Unlock()
 	if closed {
 		return ErrClosed
 	}
@@ -135,7 +122,7 @@ func (s *Store) View(ctx context.Context, fn func(tx *Tx) error) (err error) {
 	return fn(tx)
 }
 
-// closeLimit is how long Close waits for views that are still running.
+// closeLimit is how long Close waits for what is still running.
 const closeLimit = 30 * time.Second
 
 // Close commits what waits and closes the file. Calls that come later return ErrClosed;
@@ -147,12 +134,17 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	close(s.acts)
 	s.mu.Unlock()
-	<-s.done
 
 	var errs []error
 	limit := time.After(closeLimit)
+	select {
+	case s.turn <- struct{}{}: // and never given back
+		for s.commitGroup() {
+		}
+	case <-limit:
+		return errors.New("close store: an act is still running")
+	}
 	for range s.total {
 		select {
 		case c := <-s.readers:

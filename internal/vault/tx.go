@@ -80,7 +80,7 @@ func (tx *Tx) QueryRow(query string, args ...any) *Row {
 func (tx *Tx) end() {
 	tx.ended = true
 	for _, rows := range tx.open {
-		rows.Close()
+		_ = rows.Close() // what went wrong, Next has told
 	}
 }
 
@@ -106,7 +106,9 @@ func (r *Rows) Next() bool {
 	if !errors.Is(err, io.EOF) {
 		r.err = explain(r.ctx, err)
 	}
-	r.Close()
+	if err := r.Close(); err != nil && r.err == nil {
+		r.err = explain(r.ctx, err)
+	}
 	return false
 }
 

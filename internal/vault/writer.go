@@ -19,83 +19,91 @@ const (
 	begun
 )
 
-// act is one function on its way through the writing goroutine.
+// act is one function on its way to a commit.
 type act struct {
-	ctx    context.Context
-	fn     func(tx *Tx) error
-	state  atomic.Int32
-	result chan error
-	panic  any // what fn panicked with, raised again where Update was called
-	err    error
+	ctx   context.Context
+	fn    func(tx *Tx) error
+	state atomic.Int32
+	panic any // what fn panicked with, raised again where Update was called
+	err   error
+	done  chan struct{} // closed when panic and err are final
 }
 
-func (a *act) returned(err error) error {
+// outcome is what Update returns.
+func (a *act) outcome() error {
 	if a.panic != nil {
 		panic(a.panic)
 	}
-	return err
+	return a.err
 }
 
-// abandoned is the outcome when the writing goroutine has ended.
-func (a *act) abandoned() error {
+func (a *act) decided() bool {
 	select {
-	case err := <-a.result:
-		return a.returned(err)
+	case <-a.done:
+		return true
 	default:
-		return ErrClosed
+		return false
 	}
 }
 
-// write is the writing goroutine: it ends when the queue is closed and empty.
-func (s *Store) write() {
-	defer close(s.done)
-	for a := range s.acts {
-		s.commitGroup(a)
+// lead writes for everybody who waits, until a is decided, and then lets the next one
+// lead. Whoever comes while nobody writes leads at once: a writing goroutine of its own
+// would cost two thread switches for each act.
+func (s *Store) lead(a *act) {
+	defer func() { <-s.turn }()
+	for !a.decided() {
+		s.commitGroup()
 	}
 }
 
-// commitGroup runs first and whatever waits behind it in one transaction and then tells
-// all of them how it went. Nobody is told before the commit: even an act that failed may
-// have failed because of what an act before it wrote.
-func (s *Store) commitGroup(first *act) {
+// commitGroup runs what waits in one transaction and then tells each act how it went;
+// false when nothing waits. Nobody is told before the commit: even an act that failed
+// may have failed because of what an act before it wrote.
+func (s *Store) commitGroup() bool {
 	g := &group{conn: s.writer}
-	for next := first; next != nil; {
-		g.run(next)
-		next = s.next(g)
+	defer g.tell()
+	for a := s.next(g); a != nil; a = s.next(g) {
+		g.run(a)
 	}
-	s.finish(g)
+	if err := g.commit(); err != nil {
+		for _, a := range g.acts {
+			a.err = errors.Join(a.err, err)
+		}
+	} else if g.succeeded > 0 {
+		s.commits.Add(1)
+		s.committed.Add(int64(g.succeeded))
+	}
+	g.finished = true
+	s.last = len(g.acts)
+	return len(g.acts) > 0
 }
 
-// next returns an act that waits now. The acts of a busy moment come from callers that
+// next returns an act that waits now. In a busy moment the acts come from callers that
 // the last commit has just woken, so they get one chance to arrive; there is no timer.
 func (s *Store) next(g *group) *act {
 	if len(g.acts) >= maxGroup {
 		return nil
 	}
-	for range 2 {
-		select {
-		case a := <-s.acts: // nil when the queue was closed
-			return a
-		default:
-			runtime.Gosched()
-		}
+	if a := s.pop(); a != nil || len(g.acts) == 0 || s.last < 2 {
+		return a
 	}
-	return nil
+	runtime.Gosched() // wakes threads, which a single caller should not pay for
+	return s.pop()
 }
 
-func (s *Store) finish(g *group) {
-	n := g.succeeded
-	err := g.commit()
-	if err == nil && n > 0 {
-		s.commits.Add(1)
-		s.committed.Add(int64(n))
-	}
-	for _, a := range g.acts {
-		if err != nil {
-			a.err = errors.Join(a.err, err)
+func (s *Store) pop() *act {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.acts) > 0 {
+		a := s.acts[0]
+		s.acts[0] = nil
+		s.acts = s.acts[1:]
+		if a.state.CompareAndSwap(waiting, begun) {
+			return a
 		}
-		a.result <- a.err
 	}
+	s.acts = nil
+	return nil
 }
 
 // group is the acts of one transaction.
@@ -104,14 +112,12 @@ type group struct {
 	acts      []*act
 	succeeded int  // acts whose work is in the open transaction
 	open      bool // a transaction is open
+	finished  bool // the outcome of each act is known
 }
 
 // run executes one act. The first in a transaction needs no savepoint: undoing it is
 // undoing the transaction.
 func (g *group) run(a *act) {
-	if !a.state.CompareAndSwap(waiting, begun) {
-		return
-	}
 	g.acts = append(g.acts, a)
 	if a.err = a.ctx.Err(); a.err != nil {
 		return
@@ -132,6 +138,23 @@ func (g *group) run(a *act) {
 	}
 	if a.err == nil {
 		g.succeeded++
+	}
+}
+
+// tell lets every act's caller go on. Without an outcome, an act has ended the goroutine
+// that led, as a test does that fails: then all is undone.
+func (g *group) tell() {
+	if !g.finished {
+		err := errors.New("an act in the same commit ended its goroutine")
+		if !g.conn.db.AutoCommit() {
+			err = errors.Join(err, g.exec("ROLLBACK"))
+		}
+		for _, a := range g.acts {
+			a.err = errors.Join(a.err, err)
+		}
+	}
+	for _, a := range g.acts {
+		close(a.done)
 	}
 }
 
