@@ -1,0 +1,296 @@
+package station
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"stockade/edge/store"
+	"stockade/protocol/barcode"
+	"stockade/protocol/change"
+	"stockade/protocol/stock"
+)
+
+// act is one scan, or one press of a button, in its transaction.
+type act struct {
+	s      *Station
+	tx     *store.Tx
+	st     State
+	meta   change.Meta
+	worker Worker
+	reason string // of a lead who lets it pass
+	f      Feedback
+}
+
+// end keeps the scan and the station's state, and returns what the worker is told.
+func (a *act) end() (Feedback, error) {
+	switch a.f.Outcome {
+	case Accepted:
+		a.st.Accepted++
+	case Refused:
+		a.st.Refused++
+	}
+	b, err := json.Marshal(a.f)
+	if err != nil {
+		return Feedback{}, err
+	}
+	if err := a.tx.PutScan(store.Scan{Station: a.s.config.Name, Number: a.f.Number, Day: a.f.Day, Outcome: string(a.f.Outcome), Code: a.f.Code, Feedback: b}); err != nil {
+		return Feedback{}, err
+	}
+	st, err := json.Marshal(a.st)
+	if err != nil {
+		return Feedback{}, err
+	}
+	return a.f, a.tx.PutStationState(a.s.config.Name, st)
+}
+
+func (a *act) scan(s barcode.Scan) {
+	if b, err := json.Marshal(s); err == nil {
+		a.f.Scan = b
+	}
+}
+
+func (a *act) inform(code string, args map[string]string) error {
+	a.f.Outcome, a.f.Code, a.f.Args = Info, code, args
+	return nil
+}
+
+// refuse books nothing but the audit entry that says so.
+func (a *act) refuse(code string, args map[string]string) error {
+	a.f.Outcome, a.f.Code, a.f.Args = Refused, code, args
+	detail := map[string]string{"mode": string(a.st.Mode), "raw": fmt.Sprintf("%q", a.f.Raw)}
+	if len(detail["raw"]) > 2000 {
+		detail["raw"] = detail["raw"][:2000]
+	}
+	c, err := change.OfEntry(a.made(), change.Entry{Act: "scan.refused", Object: a.s.config.Name, Outcome: code, Detail: detail})
+	if err != nil {
+		return err
+	}
+	_, err = a.tx.Add(c)
+	return err
+}
+
+// made returns what the change tells about its making.
+func (a *act) made() change.Meta {
+	m := a.meta
+	m.Actor, m.Session = a.worker.Actor, a.worker.Session
+	if m.Actor == "" {
+		m.Actor = "station/" + a.s.config.Name
+	}
+	return m
+}
+
+// judge is the way of a scan through the rules.
+func (a *act) judge(s barcode.Scan) error {
+	if s.Error != "" {
+		return a.refuse(Unreadable(s.Error), nil)
+	}
+	code := s.GTIN
+	if code == "" {
+		code = s.Content
+	}
+	if code != "" {
+		return a.item(code, s)
+	}
+	if s.Text != "" {
+		return a.text(s)
+	}
+	return a.refuse(NotAnItem, map[string]string{"text": shown(s)})
+}
+
+// text is a command, a bin, or the label of an item without a GTIN.
+func (a *act) text(s barcode.Scan) error {
+	if strings.HasPrefix(s.Text, "STK:") {
+		return a.command(s.Text)
+	}
+	code, named := strings.CutPrefix(s.Text, "BIN:")
+	bin, ok, err := a.tx.Bin(code)
+	switch {
+	case err != nil:
+		return err
+	case ok:
+		return a.bin(bin)
+	case named:
+		return a.refuse(UnknownBin, map[string]string{"text": code})
+	}
+	return a.refuse(NotAnItem, map[string]string{"text": clip(s.Text)})
+}
+
+func (a *act) command(text string) error {
+	if mode, ok := strings.CutPrefix(text, "STK:MODE:"); ok {
+		return a.setMode(Mode(strings.ToLower(mode)))
+	}
+	switch text {
+	case "STK:CONFIRM":
+		return a.confirm()
+	case "STK:UNDO":
+		return a.undo("")
+	case "STK:CANCEL":
+		return a.cancel()
+	}
+	return a.refuse(UnknownCommand, map[string]string{"text": clip(text)})
+}
+
+func (a *act) setMode(m Mode) error {
+	if !slices.Contains(Modes(), m) {
+		return a.refuse(UnknownCommand, map[string]string{"text": clip(string(m))})
+	}
+	if a.st.Mode != m {
+		a.st.Mode, a.st.Bin, a.st.Target, a.st.Moved = m, "", "", false
+		if err := a.tx.ClearSheet(a.s.config.Name); err != nil {
+			return err
+		}
+	}
+	a.f.Mode = m
+	return a.inform(ModeChosen, map[string]string{"mode": "text:mode." + string(m)})
+}
+
+func (a *act) cancel() error {
+	a.st.Bin, a.st.Target, a.st.Moved = "", "", false
+	if err := a.tx.ClearSheet(a.s.config.Name); err != nil {
+		return err
+	}
+	return a.inform(Cancelled, nil)
+}
+
+// bin chooses the bin that the following scans are about.
+func (a *act) bin(l stock.Location) error {
+	a.f.Location = l
+	if a.st.Mode == Transfer && a.st.Bin != "" && !a.st.Moved && l != a.st.Bin {
+		a.st.Target = l
+		return a.inform(TargetChosen, map[string]string{"bin": a.st.Bin.Code(), "target": l.Code()})
+	}
+	if a.st.Mode == Count && a.st.Bin != "" && a.st.Bin != l {
+		found, err := a.tx.Sheet(a.s.config.Name)
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 { // the next bin closes the one before: nothing counted is lost
+			if err := a.postCount(found); err != nil {
+				return err
+			}
+		}
+	}
+	a.st.Bin, a.st.Target, a.st.Moved = l, "", false
+	return a.inform(BinChosen, map[string]string{"bin": l.Code()})
+}
+
+// item is a scan that names an item, in whatever mode.
+func (a *act) item(code string, s barcode.Scan) error {
+	item, err := a.tx.ItemByCode(code)
+	if errors.Is(err, store.ErrNotFound) {
+		return a.refuse(UnknownItem, map[string]string{"code": code})
+	}
+	if err != nil {
+		return err
+	}
+	a.f.SKU, a.f.Item, a.f.Unit = item.SKU, item.Name, item.Unit
+	a.f.Lot, a.f.Serial, a.f.Expiry = stock.Lot(s.Lot), stock.Serial(s.Serial), stock.Date(s.Expiry)
+	if !item.Active {
+		return a.refuse(InactiveItem, map[string]string{"code": code})
+	}
+	key := stock.Key{SKU: item.SKU, Lot: a.f.Lot, Serial: a.f.Serial, Expiry: a.f.Expiry, State: stock.Available}
+	if a.st.Mode == LookUp {
+		return a.lookUp(item, key)
+	}
+	if a.st.Mode == Undo {
+		return a.undoItem(key)
+	}
+	scanned, quantity, err := amount(s, item)
+	switch {
+	case errors.Is(err, errNone):
+		return a.refuse(NoQuantity, nil)
+	case err != nil:
+		return a.refuse(TooMuch, nil)
+	}
+	a.f.Quantity = quantity.String()
+	if a.st.Mode != Count && key.Expiry.Before(a.st.Day) {
+		return a.refuse(Expired, map[string]string{"expiry": string(key.Expiry)})
+	}
+	m := stock.Movement{Key: key, Quantity: quantity, Scanned: scanned}
+	switch a.st.Mode {
+	case Pick:
+		return a.pick(m, stock.Customer)
+	case Transfer:
+		return a.transfer(m)
+	case Count:
+		return a.count(key, quantity)
+	}
+	return a.receive(m)
+}
+
+var errNone = errors.New("nothing to move")
+
+// amount returns what the scan says and the base quantity that follows from it.
+func amount(s barcode.Scan, item store.Item) (stock.Scanned, stock.Quantity, error) {
+	n := uint64(1)
+	if s.Count != nil {
+		n = *s.Count
+	}
+	if n == 0 {
+		return stock.Scanned{}, 0, errNone
+	}
+	if n > uint64(stock.MaxQuantity/stock.Unit) {
+		return stock.Scanned{}, 0, stock.ErrOverflow
+	}
+	count, err := stock.Units(int64(n)) // #nosec G115 -- limited above
+	if err != nil {
+		return stock.Scanned{}, 0, err
+	}
+	quantity, err := item.Code.Factor.Times(int64(n)) // #nosec G115 -- limited above
+	if err != nil || quantity > stock.MaxQuantity || quantity <= 0 {
+		return stock.Scanned{}, 0, stock.ErrOverflow
+	}
+	return stock.Scanned{Count: count, Unit: item.Code.Unit, Factor: item.Code.Factor}, quantity, nil
+}
+
+// post adds the movement to ledger and outbox.
+func (a *act) post(m stock.Movement, code string, at stock.Location, args map[string]string) error {
+	m.Override = a.reason
+	if err := m.Check(); err != nil {
+		return err
+	}
+	c, err := change.OfMovement(a.made(), m)
+	if err != nil {
+		return err
+	}
+	id, err := a.tx.Add(c)
+	if err != nil {
+		return err
+	}
+	balance, err := a.tx.Balance(stock.Cell{Location: at, Key: m.Key})
+	if err != nil {
+		return err
+	}
+	a.f.Outcome, a.f.Code, a.f.Movement, a.f.Location, a.f.OnHand = Accepted, code, id.String(), at, balance.OnHand().String()
+	a.f.Args = map[string]string{"quantity": m.Quantity.String(), "bin": at.Code(), "on_hand": a.f.OnHand}
+	for k, v := range args {
+		a.f.Args[k] = v
+	}
+	if m.Reverses.IsZero() {
+		a.st.Last, a.f.Undoable = id.String(), true
+	} else {
+		a.st.Last = ""
+	}
+	return nil
+}
+
+// shown returns what a scan without item says, for the sentence that refuses it.
+func shown(s barcode.Scan) string {
+	for _, t := range []string{s.URL, s.Trace, s.HIBC, s.SSCC} {
+		if t != "" {
+			return clip(t)
+		}
+	}
+	return clip(fmt.Sprintf("%q", s.Raw))
+}
+
+func clip(s string) string {
+	r := []rune(s)
+	if len(r) > 40 {
+		return string(r[:40]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,56 @@
+package station
+
+import "stockade/protocol/barcode"
+
+// Codes of what a worker is told: keys of the catalogue of texts. The arguments that each
+// sentence may use stand behind it; the item's name is always {item}.
+const (
+	Received       = "scan.received"        // quantity, unit, bin, on_hand
+	Picked         = "scan.picked"          // quantity, unit, bin, on_hand
+	Transferred    = "scan.transferred"     // quantity, unit, bin, target, on_hand
+	Counted        = "scan.counted"         // quantity, unit, bin, found
+	CountDone      = "scan.count_done"      // bin, lines, differences
+	Undone         = "scan.undone"          // quantity, unit, bin, on_hand
+	LookedUp       = "scan.lookup"          // on_hand, unit, places
+	BinChosen      = "scan.bin"             // bin
+	TargetChosen   = "scan.target"          // bin, target
+	ModeChosen     = "scan.mode"            // mode (text key)
+	RepeatIgnored  = "scan.repeat"          //
+	Cancelled      = "scan.cancelled"       //
+	UnknownItem    = "scan.unknown_item"    // code
+	InactiveItem   = "scan.inactive_item"   // code
+	NotAnItem      = "scan.not_an_item"     // text
+	UnknownBin     = "scan.unknown_bin"     // text
+	UnknownCommand = "scan.unknown_command" // text
+	NoQuantity     = "scan.no_quantity"     //
+	TooMuch        = "scan.too_much"        //
+	Expired        = "scan.expired"         // expiry
+	SerialTwice    = "scan.serial_twice"    // serial, bin
+	BinFirst       = "scan.bin_first"       //
+	TargetFirst    = "scan.target_first"    // bin
+	WrongBin       = "scan.wrong_bin"       // bin, places
+	NotOnHand      = "scan.not_on_hand"     // bin
+	MoreThanHere   = "scan.more_than_here"  // bin, on_hand, quantity
+	WhichLot       = "scan.which_lot"       // bin, lots
+	NothingToUndo  = "scan.nothing_to_undo" //
+	UndoneBefore   = "scan.undone_before"   //
+	UndoTooLate    = "scan.undo_too_late"   // bin, on_hand
+	NothingCounted = "scan.nothing_counted" //
+)
+
+// Unreadable returns the code for a scan that the decoder could not use.
+func Unreadable(c barcode.Class) string { return "scan.unreadable_" + string(c) }
+
+// Commands are the texts of command barcodes in the order of the printed sheet.
+func Commands() []string {
+	return []string{"STK:MODE:RECEIVE", "STK:MODE:PICK", "STK:MODE:COUNT", "STK:MODE:TRANSFER", "STK:MODE:LOOKUP", "STK:MODE:UNDO",
+		"STK:CONFIRM", "STK:UNDO", "STK:CANCEL"}
+}
+
+// CommandText returns the key of what a command does, such as "command.mode_receive".
+func CommandText(command string) string { return commandTexts[command] }
+
+var commandTexts = map[string]string{
+	"STK:MODE:RECEIVE": "mode.receive", "STK:MODE:PICK": "mode.pick", "STK:MODE:COUNT": "mode.count", "STK:MODE:TRANSFER": "mode.transfer",
+	"STK:MODE:LOOKUP": "mode.lookup", "STK:MODE:UNDO": "mode.undo", "STK:CONFIRM": "command.confirm", "STK:UNDO": "command.undo", "STK:CANCEL": "command.cancel",
+}

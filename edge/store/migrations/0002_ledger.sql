@@ -1,0 +1,59 @@
+-- The ledger: what the changes add up to. It can be made again from them at any time.
+
+CREATE TABLE location (
+    id        INTEGER PRIMARY KEY,
+    name      TEXT NOT NULL UNIQUE, -- "SHA/A-01", "@supplier"
+    warehouse TEXT NOT NULL         -- empty for those outside
+) STRICT;
+
+-- What makes stock of one item distinct from other stock of it.
+CREATE TABLE stock_key (
+    id     INTEGER PRIMARY KEY,
+    sku    TEXT    NOT NULL,
+    serial TEXT    NOT NULL,
+    lot    TEXT    NOT NULL,
+    expiry TEXT    NOT NULL, -- YYYY-MM-DD or empty
+    state  INTEGER NOT NULL,
+    moved  INTEGER NOT NULL CHECK (moved IN (0, 1)), -- a movement names it, not only a count
+    UNIQUE (sku, serial, lot, expiry, state)
+) STRICT;
+CREATE INDEX stock_key_of_lot ON stock_key (sku, lot, expiry) WHERE lot <> '';
+
+-- Movements, never changed; ids are those of their changes.
+CREATE TABLE movement (
+    id       INTEGER PRIMARY KEY,
+    key      INTEGER NOT NULL REFERENCES stock_key (id),
+    source   INTEGER NOT NULL REFERENCES location (id),
+    target   INTEGER NOT NULL REFERENCES location (id),
+    quantity INTEGER NOT NULL CHECK (quantity > 0),
+    time     INTEGER NOT NULL -- hybrid time
+) STRICT;
+CREATE INDEX movement_of_key ON movement (key);
+
+-- Which movement took back which.
+CREATE TABLE reversal (
+    reversed INTEGER PRIMARY KEY,
+    by       INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE stock_count (
+    id       INTEGER PRIMARY KEY,
+    key      INTEGER NOT NULL REFERENCES stock_key (id),
+    location INTEGER NOT NULL REFERENCES location (id)
+) STRICT;
+CREATE INDEX stock_count_of_cell ON stock_count (key, location);
+
+CREATE TABLE balance (
+    key      INTEGER NOT NULL REFERENCES stock_key (id),
+    location INTEGER NOT NULL REFERENCES location (id),
+    moved    INTEGER NOT NULL,
+    adjusted INTEGER NOT NULL,
+    counted  INTEGER NOT NULL CHECK (counted IN (0, 1)),
+    PRIMARY KEY (key, location)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE exception (
+    kind    TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,210 @@
+// Package store keeps what a node knows, in its encrypted store: every change of its own and of
+// its siblings, the ledger that they add up to, its chain of batches and its end of the sync
+// core, master data from the hub, and where each station stands.
+//
+// A Tx is one open transaction. It implements what the ledger (stock.Book) and the sync core
+// (delivery.NodeStore) ask of a store, so that a scan's movement, its audit entry, its place in
+// the outbox and what the worker is told are committed together or not at all.
+//
+// Nothing is remembered in memory between transactions: what a failed or shared commit left
+// behind can so never be believed. SQLite's page cache and prepared statements do the work.
+package store
+
+import (
+	"context"
+	"crypto/ed25519"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"stockade/internal/vault"
+	"stockade/protocol/change"
+	"stockade/protocol/clock"
+	"stockade/protocol/delivery"
+	"stockade/protocol/stock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// ErrNotEnrolled is returned while the node does not know who it is.
+var ErrNotEnrolled = errors.New("this node is not enrolled")
+
+// Store is a node's store. Its methods may be called by any number of goroutines.
+type Store struct {
+	vault   *vault.Store
+	changed chan struct{}
+}
+
+// Open brings the tables of an open vault up to date. The caller closes the vault.
+func Open(ctx context.Context, v *vault.Store) (*Store, error) {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	if err := vault.Migrate(ctx, v, dir); err != nil {
+		return nil, fmt.Errorf("open node store: %w", err)
+	}
+	return &Store{vault: v, changed: make(chan struct{}, 1)}, nil
+}
+
+// Vault returns the encrypted store below.
+func (s *Store) Vault() *vault.Store { return s.vault }
+
+// Changed is sent to after a commit that added changes of the node's own.
+func (s *Store) Changed() <-chan struct{} { return s.changed }
+
+// Tx is an open transaction.
+type Tx struct {
+	tx        *vault.Tx
+	warehouse stock.Warehouse
+	node      stock.NodeID
+	added     bool // changes of the node's own
+}
+
+// Update runs fn in one transaction and returns after it is durable.
+func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
+	added := false
+	err := s.vault.Update(ctx, func(vtx *vault.Tx) error {
+		tx := &Tx{tx: vtx}
+		if err := tx.who(); err != nil {
+			return err
+		}
+		err := fn(tx)
+		added = tx.added
+		return err
+	})
+	if err == nil && added {
+		select {
+		case s.changed <- struct{}{}:
+		default:
+		}
+	}
+	return err
+}
+
+// View runs fn on the last commit. Writing fails.
+func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
+	return s.vault.View(ctx, func(vtx *vault.Tx) error {
+		tx := &Tx{tx: vtx}
+		if err := tx.who(); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
+func (tx *Tx) who() error {
+	err := tx.tx.QueryRow(`SELECT node, warehouse FROM enrolment`).Scan(&tx.node, &tx.warehouse)
+	if errors.Is(err, vault.ErrNoRows) {
+		return nil
+	}
+	return err
+}
+
+// Node and Warehouse say whose store it is; empty before enrolment.
+func (tx *Tx) Node() stock.NodeID { return tx.node }
+
+// Warehouse returns the warehouse that the node belongs to.
+func (tx *Tx) Warehouse() stock.Warehouse { return tx.warehouse }
+
+// Vault returns the transaction below, for packages that keep tables of their own beside ours.
+func (tx *Tx) Vault() *vault.Tx { return tx.tx }
+
+// Enrolment is what makes a machine a node.
+type Enrolment struct {
+	Trust       delivery.Trust
+	Seed        []byte // of Trust.Key
+	Certificate []byte // DER
+	Authority   []byte // DER
+	Page        []byte // DER, empty for none
+	PageKey     []byte // PEM
+	Opening     []byte
+	Brokers     []string
+	Keys        []byte            // signed list of the hub's keys
+	Log         delivery.LogPlace // the head that the next one must extend
+	Checkpoint  []byte
+}
+
+// PutEnrolment makes the node what the hub says it is. A node is enrolled once.
+func (tx *Tx) PutEnrolment(e Enrolment) error {
+	if tx.node != "" {
+		return fmt.Errorf("enrol as %s: this store belongs to node %s already", e.Trust.Node, tx.node)
+	}
+	if _, err := tx.tx.Exec(`INSERT INTO enrolment (one, org, node, warehouse, root, seed, certificate, authority, page, page_key, opening, brokers)
+		VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`, e.Trust.Org, string(e.Trust.Node), string(e.Trust.Warehouse), []byte(e.Trust.Root), e.Seed,
+		e.Certificate, e.Authority, notNil(e.Page), notNil(e.PageKey), e.Opening, strings.Join(e.Brokers, "\n")); err != nil {
+		return fmt.Errorf("store enrolment: %w", err)
+	}
+	zero := make([]byte, len(change.Hash{}))
+	if _, err := tx.tx.Exec(`INSERT INTO sync (one, epoch, seq, hash, next, acked_epoch, acked_seq, acked_hash, kept, log_epoch, log_size, log_root, keys, frozen, evidence, asked, grant_bytes)
+		VALUES (1, 1, 0, ?1, 1, 1, 0, ?1, 0, ?2, ?3, ?4, ?5, '', x'', x'', x'')`, zero, int64(e.Log.Epoch), e.Log.Size, e.Log.Root[:], e.Keys); err != nil { // #nosec G115 -- counts
+		return fmt.Errorf("store enrolment: %w", err)
+	}
+	tx.node, tx.warehouse = e.Trust.Node, e.Trust.Warehouse
+	return tx.PutLog(e.Log, e.Checkpoint)
+}
+
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// Enrolment returns what PutEnrolment kept, or ErrNotEnrolled. Keys, Log and Checkpoint are
+// part of the sync state and left empty.
+func (tx *Tx) Enrolment() (Enrolment, error) {
+	var e Enrolment
+	var root []byte
+	var brokers string
+	err := tx.tx.QueryRow(`SELECT org, node, warehouse, root, seed, certificate, authority, page, page_key, opening, brokers FROM enrolment`).Scan(
+		&e.Trust.Org, &e.Trust.Node, &e.Trust.Warehouse, &root, &e.Seed, &e.Certificate, &e.Authority, &e.Page, &e.PageKey, &e.Opening, &brokers)
+	if errors.Is(err, vault.ErrNoRows) {
+		return Enrolment{}, ErrNotEnrolled
+	}
+	if err != nil {
+		return Enrolment{}, fmt.Errorf("read enrolment: %w", err)
+	}
+	if len(e.Seed) != ed25519.SeedSize {
+		return Enrolment{}, errors.New("read enrolment: node key is damaged")
+	}
+	e.Trust.Root, e.Trust.Key = root, ed25519.NewKeyFromSeed(e.Seed)
+	e.Brokers = strings.Fields(brokers)
+	return e, nil
+}
+
+// LastStamp returns the hybrid time of the node's newest own change, zero when there is none.
+func (tx *Tx) LastStamp() (clock.Stamp, error) {
+	st, err := tx.SenderState()
+	if err != nil {
+		return 0, err
+	}
+	for epoch := st.Head.Epoch; epoch > 0; epoch-- {
+		last, ok, err := tx.lastOwn(epoch)
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
+			continue
+		}
+		c, err := change.Decode(last)
+		return c.Meta.Time, err
+	}
+	return 0, nil
+}
+
+func (tx *Tx) lastOwn(epoch uint64) ([]byte, bool, error) {
+	s, ok, err := tx.findStream(stock.Stream{Node: tx.node, Epoch: epoch})
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	var b []byte
+	err = tx.tx.QueryRow(`SELECT bytes FROM change WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1`, s<<streamShift, s<<streamShift|maxNumber).Scan(&b)
+	if errors.Is(err, vault.ErrNoRows) {
+		return nil, false, nil
+	}
+	return b, err == nil, err
+}

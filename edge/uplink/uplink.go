@@ -1,0 +1,257 @@
+// Package uplink delivers what the store's outbox holds, and brings back what the hub says.
+//
+// It gives the sync core (delivery.Sender) a transaction, a clock and a line: what the core
+// writes is committed before anything it wants sent is sent. After a failed commit the core is
+// made again from the store. Without a line, or without a hub, it waits for ever and costs nothing.
+package uplink
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"stockade/edge/store"
+	"stockade/internal/mqtt"
+	"stockade/protocol/clock"
+	"stockade/protocol/delivery"
+	"stockade/protocol/topic"
+)
+
+// Line is the connection to the broker.
+type Line interface {
+	Run(ctx context.Context) error
+	Messages() <-chan mqtt.Message
+	Publish(ctx context.Context, topic string, payload []byte) error
+}
+
+// Options describe an uplink. All fields are needed.
+type Options struct {
+	Store *store.Store
+	Trust delivery.Trust
+	Clock *clock.Clock
+	// Line makes the connection; changed must be told nil for every connect and the reason of every end.
+	Line   func(changed func(reason error)) (Line, error)
+	Logger *slog.Logger
+}
+
+// Uplink is a node's end of the line to the hub.
+type Uplink struct {
+	o      Options
+	line   Line
+	states chan error
+	sender *delivery.Sender
+	up     bool // the core was told that there is a line
+
+	mu     sync.Mutex
+	status Status
+}
+
+// Status is how delivery stands.
+type Status struct {
+	delivery.Report
+	Connected bool
+	Since     time.Time // of Connected
+	Trouble   string    // why there is no line, when there is none
+	LastWord  time.Time // when the hub was last believed
+	AckTime   time.Time // when the acknowledged place last moved
+}
+
+// New makes the uplink; Run works it.
+func New(o Options) (*Uplink, error) {
+	u := &Uplink{o: o, states: make(chan error, 1), status: Status{Since: time.Now()}}
+	line, err := o.Line(u.changed)
+	if err != nil {
+		return nil, fmt.Errorf("uplink: %w", err)
+	}
+	u.line = line
+	return u, nil
+}
+
+// changed keeps only the newest state of the line for the loop.
+func (u *Uplink) changed(reason error) {
+	for {
+		select {
+		case u.states <- reason:
+			return
+		case <-u.states:
+		}
+	}
+}
+
+// Status returns how delivery stands.
+func (u *Uplink) Status() Status {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.status
+}
+
+// Run delivers until ctx ends.
+func (u *Uplink) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return u.line.Run(ctx) })
+	group.Go(func() error { return u.loop(ctx) })
+	err := group.Wait()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (u *Uplink) loop(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		if u.sender == nil {
+			if err := u.load(ctx); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case reason := <-u.states:
+			u.connected(ctx, reason)
+		case <-u.o.Store.Changed():
+			u.step(ctx, func(tx *store.Tx, now time.Time) ([]delivery.Message, error) { return u.sender.Work(tx, now) })
+		case m := <-u.line.Messages():
+			if u.step(ctx, func(tx *store.Tx, now time.Time) ([]delivery.Message, error) {
+				return u.sender.Receive(tx, now, m.Payload)
+			}) {
+				m.Ack()
+			}
+		case <-timer.C:
+			u.step(ctx, func(tx *store.Tx, now time.Time) ([]delivery.Message, error) { return u.sender.Tick(tx, now) })
+		}
+		timer.Reset(u.untilWake())
+	}
+	return ctx.Err()
+}
+
+// untilWake returns how long the core can be left alone.
+func (u *Uplink) untilWake() time.Duration {
+	const idle = time.Hour
+	if u.sender == nil || u.sender.Wake().IsZero() {
+		return idle
+	}
+	return max(10*time.Millisecond, min(idle, time.Until(u.sender.Wake())))
+}
+
+// load makes the core from the store.
+func (u *Uplink) load(ctx context.Context) error {
+	var st delivery.SenderState
+	err := u.o.Store.View(ctx, func(tx *store.Tx) (err error) {
+		st, err = tx.SenderState()
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("uplink: %w", err)
+	}
+	u.sender, err = delivery.NewSender(u.o.Trust, st, func(b []byte) { _, _ = rand.Read(b) }) // Read never fails (crypto/rand)
+	if err != nil {
+		return fmt.Errorf("uplink: %w", err)
+	}
+	if u.up {
+		u.up = false
+		u.connected(ctx, nil)
+	}
+	return nil
+}
+
+// connected tells the core that a line is there, or is not.
+func (u *Uplink) connected(ctx context.Context, reason error) {
+	u.mu.Lock()
+	if up := reason == nil; u.status.Connected != up {
+		u.status.Connected, u.status.Since = up, time.Now()
+	}
+	u.status.Trouble = ""
+	if reason != nil {
+		u.status.Trouble = reason.Error()
+	}
+	u.mu.Unlock()
+	if reason != nil {
+		u.o.Logger.Debug("no line to the hub", "reason", reason)
+		u.up = false
+		u.sender.Disconnected()
+		u.report()
+		return
+	}
+	u.up = true
+	u.o.Logger.Info("line to the hub is up")
+	u.step(ctx, func(_ *store.Tx, now time.Time) ([]delivery.Message, error) { return u.sender.Connected(now) })
+}
+
+// step lets the core act in a transaction, and sends after the commit what it wants sent. It reports
+// whether the act is done with: a message then need not come again.
+func (u *Uplink) step(ctx context.Context, do func(*store.Tx, time.Time) ([]delivery.Message, error)) bool {
+	var out []delivery.Message
+	var ignored *delivery.Ignored
+	err := u.o.Store.Update(ctx, func(tx *store.Tx) (err error) {
+		out, err = do(tx, time.Now())
+		if errors.As(err, &ignored) {
+			return nil // nothing was written but, perhaps, a newer list of keys
+		}
+		return err
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			u.o.Logger.Error("delivery step failed, starting it again from the store", "error", err)
+		}
+		u.sender = nil
+		_ = pause(ctx, time.Second)
+		return false
+	}
+	if ignored != nil {
+		u.o.Logger.Debug("message from the hub was ignored", "reason", ignored.Err)
+	}
+	if t, ok := u.sender.HubTime(); ok {
+		u.o.Clock.HubTime(t)
+		u.mu.Lock()
+		u.status.LastWord = time.Now()
+		u.mu.Unlock()
+	}
+	u.report()
+	u.send(ctx, out)
+	return true
+}
+
+func (u *Uplink) report() {
+	r := u.sender.Report()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if r.Acked != u.status.Acked {
+		u.status.AckTime = time.Now()
+	}
+	if r.Frozen != "" && u.status.Frozen == "" {
+		u.o.Logger.Error("the hub's log contradicts what it had signed; scanning goes on, nothing is taken from the hub", "seen", r.Frozen)
+	}
+	u.status.Report = r
+}
+
+// send hands messages to the broker. What does not get through the core sends again.
+func (u *Uplink) send(ctx context.Context, out []delivery.Message) {
+	up := topic.Up(topic.Org(u.o.Trust.Org), u.o.Trust.Node)
+	for _, m := range out {
+		raw, err := m.Encode()
+		if err == nil {
+			err = u.line.Publish(ctx, up, raw)
+		}
+		if err != nil {
+			u.o.Logger.Debug("message not sent", "error", err)
+			return
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
