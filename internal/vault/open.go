@@ -1,12 +1,10 @@
 package vault
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -38,9 +36,6 @@ const (
 	checkpointPages = 4 << 20 / pageSize
 	logLimit        = 64 << 20
 )
-
-// magic begins every SQLite file that is not encrypted.
-var magic = []byte("SQLite format 3\x00")
 
 // Open opens the store, or creates it when there is no file yet. See the errors of this
 // package for what it refuses; a refused file is left as it was.
@@ -86,15 +81,31 @@ func open(ctx context.Context, o Options) (*Store, error) {
 	if err := requireEncryption(); err != nil {
 		return nil, err
 	}
-	if err := prepareFile(o.Path); err != nil {
-		return nil, err
+	opened.Lock()
+	defer opened.Unlock()
+	if _, err := os.Stat(o.Path); errors.Is(err, fs.ErrNotExist) {
+		if err := create(o); err != nil {
+			return nil, fmt.Errorf("create: %w", err)
+		}
 	}
-	writer, err := connect(o, "_journal_mode=WAL")
+	id, err := identify(o.Path)
 	if err != nil {
 		return nil, err
 	}
-	s := newStore(o, writer)
+	if opened.stores[id] == 0 {
+		if err := checkFirstPage(o.Path, o.Key); err != nil {
+			return nil, err
+		}
+	}
+	writer, err := connect(o, "")
+	if err != nil {
+		return nil, err
+	}
+	opened.stores[id]++
+	s := newStore(o, id, writer)
 	if err := s.finishOpen(o); err != nil {
+		opened.Unlock() // Close takes it
+		defer opened.Lock()
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -107,14 +118,13 @@ func (s *Store) finishOpen(o Options) error {
 		fmt.Sprintf("wal_autocheckpoint=%d", checkpointPages): strconv.Itoa(checkpointPages),
 		fmt.Sprintf("journal_size_limit=%d", logLimit):        strconv.Itoa(logLimit),
 	} {
-		if got, err := s.writer.pragma(pragma); err != nil || got != want {
-			return fmt.Errorf("%s is %q, want %q: %w", pragma, got, want, err)
+		got, err := s.writer.pragma(pragma)
+		if err != nil {
+			return explain(context.Background(), err)
 		}
-	}
-	if start, err := readStart(o.Path); err != nil {
-		return err
-	} else if len(start) < len(magic) || bytes.Equal(start, magic) {
-		return ErrNotEncrypted
+		if got != want {
+			return fmt.Errorf("%s is %q, want %q", pragma, got, want)
+		}
 	}
 	for range o.Readers {
 		reader, err := s.fresh()
@@ -127,46 +137,44 @@ func (s *Store) finishOpen(o Options) error {
 	return nil
 }
 
-// prepareFile refuses what is no encrypted store, and creates an empty file readable by
-// its owner only; SQLite gives the same mode to the files that it puts beside it.
-func prepareFile(path string) error {
-	start, err := readStart(path)
-	if err == nil && bytes.Equal(start, magic) {
-		return fmt.Errorf("%w: it is an ordinary SQLite database", ErrNotEncrypted)
+// create makes a store without tables under a passing name and then gives it the right
+// one, so that neither a power cut nor another process that starts at the same moment
+// ever meets half a store. The file is readable by its owner only; SQLite gives the same
+// mode to the files that it puts beside it.
+func create(o Options) (err error) {
+	// A log without its store is a loss, not a start.
+	if wal, err := os.Stat(o.Path + "-wal"); err == nil && wal.Size() > 0 {
+		return fmt.Errorf("%w: %s-wal holds changes to a store file that is gone", ErrDamaged, o.Path)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	dir := filepath.Dir(o.Path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if err == nil && len(start) > 0 {
-		return nil
-	}
-	// New, or created and never written. A log without its store is a loss, not a start.
-	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
-		return fmt.Errorf("%w: %s-wal holds changes to a store file that is gone", ErrDamaged, path)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // #nosec G304 -- the store file that the operator configured
+	f, err := os.CreateTemp(dir, filepath.Base(o.Path)+".new-*") // mode 0600
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), syncDir(filepath.Dir(path)))
-}
-
-// readStart returns up to the first 16 bytes of a file.
-func readStart(path string) ([]byte, error) {
-	f, err := os.Open(path) // #nosec G304 -- the store file that the operator configured
+	defer os.Remove(f.Name())
+	if err := f.Close(); err != nil {
+		return err
+	}
+	final := o.Path
+	o.Path = f.Name()
+	c, err := connect(o, "_journal_mode=WAL")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer f.Close()
-	start := make([]byte, len(magic))
-	n, err := io.ReadFull(f, start)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil
+	if err := c.close(); err != nil {
+		return err
 	}
-	return start[:n], err
+	// What was written must be what this key reads, and nobody else.
+	if err := checkFirstPage(o.Path, o.Key); err != nil {
+		return fmt.Errorf("what was written is not encrypted as it should be: %w", err)
+	}
+	if err := os.Link(o.Path, final); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(dir)
 }
 
 // requireEncryption asks the linked library for the cipher that a store uses.

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -130,6 +132,22 @@ func TestOpenRefusals(t *testing.T) {
 				must(t, err)
 				must(t, errors.Join(c.script("CREATE TABLE a (b)"), c.close()))
 			}},
+		{name: "emptied", key: testKey, want: ErrDamaged,
+			spoil: func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) }},
+		{name: "ordinary database with a log", key: testKey, want: ErrNotEncrypted,
+			spoil: func(t *testing.T, path string) {
+				must(t, os.Remove(path))
+				c, err := openConn("file:" + path + "?_journal_mode=WAL")
+				must(t, err)
+				must(t, c.script("CREATE TABLE a (b)"))
+				page, err := os.ReadFile(path)
+				must(t, err)
+				log, err := os.ReadFile(path + "-wal")
+				must(t, err)
+				must(t, c.close())
+				must(t, os.WriteFile(path, page, 0o600)) // as after a power cut
+				must(t, os.WriteFile(path+"-wal", log, 0o600))
+			}},
 		{name: "store gone, log left", key: testKey, want: ErrDamaged,
 			spoil: func(t *testing.T, path string) {
 				must(t, os.Remove(path))
@@ -185,4 +203,75 @@ func TestDamagedPageIsFoundAndLeft(t *testing.T) {
 	if after := contents(t, filepath.Dir(path))[filepath.Base(path)]; after != before {
 		t.Error("reading a damaged store changed it")
 	}
+}
+
+// Whoever starts first makes the store; all others open that one.
+func TestManyMakeOneStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data", "new.db")
+	exe, err := os.Executable()
+	must(t, err)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			cmd := exec.Command(exe)
+			cmd.Env = append(os.Environ(), "VAULT_TEST_STORE="+path, "VAULT_TEST_ONLY_OPEN=1")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("open: %v: %s", err, out)
+			}
+		})
+	}
+	for range 4 {
+		wg.Go(func() {
+			s, err := Open(context.Background(), Options{Path: path, Key: testKey})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if left := slices.Collect(maps.Keys(contents(t, filepath.Dir(path)))); !slices.Equal(left, []string{"new.db"}) {
+		t.Errorf("the folder holds %q, want the store alone", left)
+	}
+	must(t, openStore(t, path).Check(context.Background()))
+}
+
+// A second store on the same file in one process must not cost the first its locks, nor
+// open with another key.
+func TestOpenTwiceInOneProcess(t *testing.T) {
+	first := newTestStore(t)
+	if s, err := Open(context.Background(), Options{Path: first.Path(), Key: Key{9}}); !errors.Is(err, ErrWrongKey) {
+		t.Errorf("Open with the wrong key = %v, %v, want ErrWrongKey", s, err)
+	}
+	second := openStore(t, first.Path())
+	must(t, add(first, "one"))
+	must(t, add(second, "two"))
+	if got := len(locks(t, first.Path())); got == 0 {
+		t.Error("the process holds no lock on a store that it has open")
+	}
+	must(t, second.Close())
+	if got := len(locks(t, first.Path())); got == 0 {
+		t.Error("closing one store took the other's locks")
+	}
+	if got := notes(t, first); !slices.Equal(got, []string{"one", "two"}) {
+		t.Errorf("store holds %q", got)
+	}
+}
+
+// locks returns the system's list of locks on a file.
+func locks(t *testing.T, path string) (list []string) {
+	t.Helper()
+	id, err := identify(path)
+	must(t, err)
+	all, err := os.ReadFile("/proc/locks")
+	must(t, err)
+	for line := range strings.Lines(string(all)) {
+		if strings.Contains(line, fmt.Sprintf(":%d ", id.inode)) {
+			list = append(list, line)
+		}
+	}
+	return list
 }

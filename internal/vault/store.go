@@ -12,6 +12,7 @@ import (
 // Store is an open store. Its methods may be called by any number of goroutines.
 type Store struct {
 	path    string
+	id      fileID
 	writer  *conn
 	readers chan *conn            // idle ones
 	total   int                   // how many readers there are
@@ -32,9 +33,10 @@ type Stats struct {
 	Acts    int64 // acts in them
 }
 
-func newStore(o Options, writer *conn) *Store {
+func newStore(o Options, id fileID, writer *conn) *Store {
 	return &Store{
 		path:    o.Path,
+		id:      id,
 		writer:  writer,
 		readers: make(chan *conn, o.Readers),
 		fresh:   func() (*conn, error) { return connect(o, "_query_only=1") },
@@ -156,5 +158,10 @@ func (s *Store) Close() error {
 	}
 	// Last: the last connection moves the log into the store file and removes it.
 	errs = append(errs, s.writer.close())
+	opened.Lock()
+	defer opened.Unlock()
+	if opened.stores[s.id]--; opened.stores[s.id] == 0 {
+		delete(opened.stores, s.id)
+	}
 	return errors.Join(errs...)
 }
