@@ -1,0 +1,82 @@
+package station_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/mattn/go-sqlite3"
+
+	"stockade/edge/station"
+	"stockade/edge/store"
+	"stockade/edge/store/storetest"
+	"stockade/protocol/clock"
+	"stockade/protocol/feed"
+)
+
+// BenchmarkScan measures a goods receipt from the decoded scan to the durable commit.
+func BenchmarkScan(b *testing.B) {
+	for _, n := range []int{1, 8} {
+		b.Run(fmt.Sprintf("stations=%d", n), func(b *testing.B) {
+			s := storetest.Enrolled(b, b.TempDir(), "bench")
+			for i := range 50 {
+				storetest.Feed(b, s, feed.Catalogue, storetest.Item(skuOf(i), gtinOf(i)))
+			}
+			storetest.Feed(b, s, feed.Locations(storetest.Warehouse), storetest.Bin("A-01"))
+			clk := clock.New(time.Now, 0)
+			var wg sync.WaitGroup
+			b.ResetTimer()
+			for w := range n {
+				st := newStation(b, s, clk, fmt.Sprintf("s%d", w))
+				wg.Go(func() {
+					for i := w; i < b.N; i += n {
+						f, err := st.Handle(context.Background(), scanOf(i), station.Worker{})
+						if err != nil || f.Outcome != station.Accepted {
+							b.Errorf("scan %d: %+v, %v", i, f, err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+// BenchmarkPlainInsert is what BenchmarkScan is compared with: the same bytes as single rows
+// in plain SQLite, each durable.
+func BenchmarkPlainInsert(b *testing.B) {
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(b.TempDir(), "plain.db")+"?_journal_mode=WAL&_synchronous=FULL")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec(`CREATE TABLE scan (id INTEGER PRIMARY KEY, payload BLOB NOT NULL)`); err != nil {
+		b.Fatal(err)
+	}
+	insert, err := db.Prepare(`INSERT INTO scan (payload) VALUES (?1)`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	payload := make([]byte, 160)
+	b.ResetTimer()
+	for range b.N {
+		if _, err := insert.Exec(payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func newStation(t testing.TB, s *store.Store, clk *clock.Clock, name string) *station.Station {
+	t.Helper()
+	st, err := station.New(station.Config{Name: name, Receiving: storetest.Warehouse.Bin("A-01"), Zone: time.UTC}, s, clk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
