@@ -25,6 +25,10 @@ type Store struct {
 	closed bool
 
 	commits, committed atomic.Int64
+
+	// What follows belongs to who writes.
+	undone  uint64 // rises whenever something that an act saw is not in the store after all
+	version int64  // of the file, as the last transaction found it; see group.begin
 }
 
 // Stats counts what a store did since it was opened.

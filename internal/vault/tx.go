@@ -12,11 +12,18 @@ import (
 // and belongs to the goroutine that runs that function. Parameters are written ?1, ?2:
 // the driver numbers $1 by first appearance.
 type Tx struct {
-	ctx   context.Context
-	conn  *conn
-	open  []*Rows
-	ended bool
+	ctx    context.Context
+	conn   *conn
+	undone uint64
+	open   []*Rows
+	ended  bool
 }
+
+// Undone tells an act whether it may go on believing what earlier acts of this process have
+// remembered of the store: while the number is the same, nothing that any of them read or
+// wrote was undone, and no other process has written. Only acts may keep such a memory;
+// views see other commits than the last act's.
+func (tx *Tx) Undone() uint64 { return tx.undone }
 
 // Result is what a statement did.
 type Result struct {

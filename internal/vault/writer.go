@@ -60,12 +60,13 @@ func (s *Store) lead(a *act) {
 // false when nothing waits. Nobody is told before the commit: even an act that failed
 // may have failed because of what an act before it wrote.
 func (s *Store) commitGroup() bool {
-	g := &group{conn: s.writer}
+	g := &group{conn: s.writer, store: s}
 	defer g.tell()
 	for a := s.next(g); a != nil; a = s.next(g) {
 		g.run(a)
 	}
 	if err := g.commit(); err != nil {
+		s.undone++
 		for _, a := range g.acts {
 			a.err = errors.Join(a.err, err)
 		}
@@ -109,6 +110,7 @@ func (s *Store) pop() *act {
 // group is the acts of one transaction.
 type group struct {
 	conn      *conn
+	store     *Store
 	acts      []*act
 	succeeded int  // acts whose work is in the open transaction
 	open      bool // a transaction is open
@@ -126,13 +128,17 @@ func (g *group) run(a *act) {
 	if a.err = g.begin(alone); a.err != nil {
 		return
 	}
-	a.err = a.call(g.conn)
+	a.err = a.call(g.conn, g.store.undone)
+	if a.err != nil {
+		g.store.undone++
+	}
 	if g.conn.db.AutoCommit() {
 		// The engine gave up the whole transaction: a full disk, a failing one.
 		g.drop(a)
 		return
 	}
 	if endErr := g.end(alone, a.err == nil); endErr != nil {
+		g.store.undone++
 		a.err = errors.Join(a.err, endErr)
 		return
 	}
@@ -145,6 +151,7 @@ func (g *group) run(a *act) {
 // that led, as a test does that fails: then all is undone.
 func (g *group) tell() {
 	if !g.finished {
+		g.store.undone++
 		err := errors.New("an act in the same commit ended its goroutine")
 		if !g.conn.db.AutoCommit() {
 			err = errors.Join(err, g.exec("ROLLBACK"))
@@ -159,8 +166,8 @@ func (g *group) tell() {
 }
 
 // call runs the act's function and keeps a panic for its caller.
-func (a *act) call(c *conn) (err error) {
-	tx := &Tx{ctx: context.Background(), conn: c}
+func (a *act) call(c *conn, undone uint64) (err error) {
+	tx := &Tx{ctx: context.Background(), conn: c, undone: undone}
 	defer func() {
 		tx.end()
 		if a.panic = recover(); a.panic != nil {
@@ -182,6 +189,25 @@ func (g *group) begin(alone bool) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	g.open = true
+	return g.notice()
+}
+
+// notice finds out whether another process has written since our last transaction. SQLite's
+// number stays the same while only this connection writes.
+func (g *group) notice() error {
+	rows, err := g.conn.query(context.Background(), "PRAGMA data_version", nil)
+	if err != nil {
+		return explain(context.Background(), err)
+	}
+	row := Row{rows: rows}
+	var version int64
+	if err := row.Scan(&version); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	if version != g.store.version {
+		g.store.version = version
+		g.store.undone++
+	}
 	return nil
 }
 
@@ -205,6 +231,7 @@ func (g *group) drop(a *act) {
 	if a.err == nil {
 		a.err = errors.New("act ended the transaction")
 	}
+	g.store.undone++
 	for _, before := range g.acts {
 		if before != a && before.err == nil {
 			before.err = fmt.Errorf("undone together with another act: %w", a.err)
