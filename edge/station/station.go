@@ -325,3 +325,6 @@ func (s *Station) read(ctx context.Context, find func(*store.Tx) ([]store.Scan, 
 	})
 	return out, err
 }
+
+// Known reports whether m is a mode.
+func Known(m Mode) bool { return slices.Contains(Modes(), m) }

@@ -208,3 +208,14 @@ func (tx *Tx) lastOwn(epoch uint64) ([]byte, bool, error) {
 	}
 	return b, err == nil, err
 }
+
+// AddIn is Tx.Add for a transaction that another package has opened on the same vault. The uplink
+// finds the change at its next look.
+func (s *Store) AddIn(vtx *vault.Tx, c change.Change) error {
+	tx := &Tx{tx: vtx}
+	if err := tx.who(); err != nil {
+		return err
+	}
+	_, err := tx.Add(c)
+	return err
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"stockade/edge/device"
+	"stockade/edge/station"
+)
+
+// config is the file given by --config. Folders in it may be relative to the file's own.
+type config struct {
+	// DataDir holds everything that the node keeps, encrypted.
+	DataDir string `toml:"data_dir"`
+	// KeyFile holds the key of the store; it must lie outside DataDir. Made at the first start.
+	KeyFile string `toml:"key_file"`
+	// Listen is host:port of the pages; default :8443. Port 0 takes a free one.
+	Listen string `toml:"listen"`
+	// Names are the DNS names and addresses by which browsers reach the node; default: localhost.
+	Names []string `toml:"names"`
+	// Lang is the language of messages: "zh" (default) or "en".
+	Lang string `toml:"lang"`
+	// Zone is the warehouse's time zone; default Asia/Shanghai.
+	Zone string `toml:"zone"`
+	// Broker takes the place of the broker that the hub named at enrolment: mqtts://host:port.
+	Broker string `toml:"broker"`
+	// LabelFont is a font in the label printers that has Chinese, such as "E:SIMSUN.TTF".
+	LabelFont string `toml:"label_font"`
+
+	Devices  []deviceConfig  `toml:"devices"`
+	Stations []stationConfig `toml:"stations"`
+}
+
+type deviceConfig struct {
+	// Name is what people call it.
+	Name string `toml:"name"`
+	// Kind is "scanner" or "printer".
+	Kind string `toml:"kind"`
+	// Path is a stable name of the port, such as one under /dev/serial/by-id.
+	Path string `toml:"path"`
+	// Profile tells how the scanner was set up: "codeid=zebra", "gs=|", "frame=ssi", "beep=honeywell".
+	Profile string `toml:"profile"`
+	// Baud is the speed; default 9600.
+	Baud int `toml:"baud"`
+	// IdleGap is the silence that ends a scan without terminator; default "50ms".
+	IdleGap duration `toml:"idle_gap"`
+}
+
+type stationConfig struct {
+	// Name is the station's id in addresses: letters, digits and hyphens.
+	Name string `toml:"name"`
+	// Label is what people call it; default: the name.
+	Label string `toml:"label"`
+	// Scanner and Printer are names of devices; a station without printer prints no labels.
+	Scanner string `toml:"scanner"`
+	Printer string `toml:"printer"`
+	// Receiving is the bin that goods receipts go to; default "RECV".
+	Receiving string `toml:"receiving"`
+	// Mode is what a new station does; default "receive".
+	Mode string `toml:"mode"`
+	// Repeat is the window in which the same code again is not booked; default "700ms", "0s" books all.
+	Repeat *duration `toml:"repeat"`
+	// Open lets the station's page work without a sign-in.
+	Open bool `toml:"open"`
+}
+
+// duration is read as "700ms".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = duration(v)
+	return err
+}
+
+const (
+	storeFile     = "node.db"
+	defaultRepeat = 700 * time.Millisecond
+)
+
+func loadConfig(path string) (config, error) {
+	b, err := os.ReadFile(path) // #nosec G304 -- named by the operator
+	if err != nil {
+		return config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	c := config{Lang: "zh", Zone: "Asia/Shanghai", Names: []string{"localhost"}, Listen: ":8443"}
+	dec := toml.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		var strict *toml.StrictMissingError
+		if errors.As(err, &strict) {
+			return config{}, fmt.Errorf("read configuration %s: unknown setting:\n%s", path, strict.String())
+		}
+		return config{}, fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	for _, p := range []*string{&c.DataDir, &c.KeyFile} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(filepath.Dir(path), *p)
+		}
+	}
+	if err := c.check(); err != nil {
+		return config{}, fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	return c, nil
+}
+
+func (c config) check() error {
+	if c.DataDir == "" || c.KeyFile == "" {
+		return errors.New("data_dir and key_file are needed")
+	}
+	if c.Lang != "zh" && c.Lang != "en" {
+		return fmt.Errorf("lang %q: want zh or en", c.Lang)
+	}
+	if _, err := time.LoadLocation(c.Zone); err != nil {
+		return fmt.Errorf("zone: %w", err)
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	kinds := map[string]string{}
+	for _, d := range c.Devices {
+		if d.Name == "" || d.Path == "" || kinds[d.Name] != "" || (d.Kind != string(device.KindScanner) && d.Kind != string(device.KindPrinter)) {
+			return fmt.Errorf("device %q: a name of its own, a path and the kind scanner or printer are needed", d.Name)
+		}
+		kinds[d.Name] = d.Kind
+	}
+	seen := map[string]bool{}
+	for _, s := range c.Stations {
+		switch {
+		case s.Name == "" || seen[s.Name]:
+			return fmt.Errorf("station %q: a name of its own is needed", s.Name)
+		case s.Scanner != "" && kinds[s.Scanner] != string(device.KindScanner):
+			return fmt.Errorf("station %s: no scanner %q among the devices", s.Name, s.Scanner)
+		case s.Printer != "" && kinds[s.Printer] != string(device.KindPrinter):
+			return fmt.Errorf("station %s: no printer %q among the devices", s.Name, s.Printer)
+		case s.Mode != "" && !station.Known(station.Mode(s.Mode)):
+			return fmt.Errorf("station %s: mode %q is unknown", s.Name, s.Mode)
+		}
+		seen[s.Name] = true
+	}
+	return nil
+}
+
+// zone returns the warehouse's time zone; check has made sure that there is one.
+func (c config) zone() *time.Location {
+	z, err := time.LoadLocation(c.Zone)
+	if err != nil {
+		return time.UTC
+	}
+	return z
+}

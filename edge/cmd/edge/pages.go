@@ -1,0 +1,407 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"stockade/edge/dashboard"
+	"stockade/edge/device"
+	"stockade/edge/station"
+	"stockade/edge/store"
+	"stockade/internal/identity"
+	"stockade/internal/pki"
+	"stockade/internal/vault"
+	"stockade/internal/web"
+	"stockade/protocol/barcode"
+	"stockade/protocol/change"
+	"stockade/protocol/clock"
+	"stockade/protocol/delivery"
+	"stockade/protocol/feed"
+	"stockade/protocol/stock"
+)
+
+// pages makes the node's HTTPS server. While there is no account it prints a one-time code.
+func (n *node) pages(ctx context.Context, stdout io.Writer) (*web.Server, error) {
+	people, err := n.people(ctx, stdout)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := n.pageTLS()
+	if err != nil {
+		return nil, err
+	}
+	site, err := dashboard.Site(dashboard.Deps{Station: stations{n}, Stock: stockPages{n}, Movements: movements{n}, Delivery: deliveryPages{n}, Devices: devices{n}, Open: n.open})
+	if err != nil {
+		return nil, err
+	}
+	return web.New(web.Options{TLS: settings, Hosts: n.config.Names, People: people, Brand: "brand.edge", Place: string(n.enrolment.Trust.Warehouse), Zone: n.config.zone(), Log: n.log}, site)
+}
+
+func (n *node) open(name string) bool {
+	return slices.ContainsFunc(n.config.Stations, func(s stationConfig) bool { return s.Name == name && s.Open })
+}
+
+// stations adapts the stations to what the pages ask for.
+type stations struct{ *node }
+
+func (n stations) find(name string) (*station.Station, error) {
+	for _, s := range n.stations {
+		if s.Config().Name == name {
+			return s, nil
+		}
+	}
+	return nil, web.NotFound()
+}
+
+func (n stations) Stations(context.Context) ([]dashboard.StationInfo, error) {
+	out := []dashboard.StationInfo{}
+	for _, s := range n.stations {
+		out = append(out, info(s))
+	}
+	return out, nil
+}
+
+func info(s *station.Station) dashboard.StationInfo {
+	return dashboard.StationInfo{ID: s.Config().Name, Name: s.Config().Label}
+}
+
+func (n stations) State(ctx context.Context, name string) (dashboard.StationState, error) {
+	s, err := n.find(name)
+	if err != nil {
+		return dashboard.StationState{}, err
+	}
+	st, err := s.State(ctx)
+	at := st.Bin
+	if st.Mode == station.Receive {
+		at = s.Config().Receiving
+	}
+	return dashboard.StationState{StationInfo: info(s), Mode: dashboard.Mode(st.Mode), Location: at, Accepted: st.Accepted, Refused: st.Refused, Day: st.Day}, err
+}
+
+func (n stations) Subscribe(ctx context.Context, name string) (<-chan dashboard.Feedback, error) {
+	s, err := n.find(name)
+	if err != nil {
+		return nil, err
+	}
+	from, stop := s.Subscribe()
+	to := make(chan dashboard.Feedback, 64)
+	go func() {
+		defer close(to)
+		defer stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case f, ok := <-from:
+				if !ok {
+					return
+				}
+				select {
+				case to <- shown(f):
+				default: // the reader finds it through Recent
+				}
+			}
+		}
+	}()
+	return to, nil
+}
+
+func (n stations) Recent(ctx context.Context, name string, after int64, limit int) ([]dashboard.Feedback, error) {
+	s, err := n.find(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.Scans(ctx, after, limit)
+	return shownAll(f), err
+}
+
+func (n stations) Last(ctx context.Context, name string, limit int) ([]dashboard.Feedback, error) {
+	s, err := n.find(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.LastScans(ctx, limit)
+	return shownAll(f), err
+}
+
+func (n stations) Refused(ctx context.Context, name string, limit int) ([]dashboard.RefusedScan, error) {
+	s, err := n.find(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.RefusedToday(ctx, 1000)
+	if err != nil {
+		return nil, err
+	}
+	var out []dashboard.RefusedScan
+	for _, r := range f { // newest first
+		i := slices.IndexFunc(out, func(o dashboard.RefusedScan) bool { return o.Code == r.Code && string(o.Raw) == string(r.Raw) })
+		if i >= 0 {
+			out[i].Times++
+		} else if len(out) < limit {
+			out = append(out, dashboard.RefusedScan{Last: r.Time, Times: 1, Code: r.Code, Args: args(r), Raw: r.Raw})
+		}
+	}
+	return out, nil
+}
+
+func (n stations) SetMode(ctx context.Context, name string, mode dashboard.Mode, by identity.Person) error {
+	s, err := n.find(name)
+	if err != nil {
+		return err
+	}
+	_, err = s.SetMode(ctx, station.Mode(mode), worker(by))
+	return err
+}
+
+func (n stations) Submit(ctx context.Context, name string, raw []byte, by identity.Person) (dashboard.Feedback, error) {
+	s, err := n.find(name)
+	if err != nil {
+		return dashboard.Feedback{}, err
+	}
+	var last station.Feedback
+	scans := barcode.Decode(barcode.Profile{}, raw, n.clock.Wall())
+	if len(scans) == 0 {
+		scans = []barcode.Scan{{Error: barcode.ErrEmpty, Raw: raw}}
+	}
+	for _, scan := range scans {
+		if last, err = s.Handle(ctx, scan, worker(by)); err != nil {
+			return dashboard.Feedback{}, err
+		}
+	}
+	return shown(last), nil
+}
+
+func (n stations) Undo(ctx context.Context, name, movement string, by identity.Person) (dashboard.Feedback, error) {
+	s, err := n.find(name)
+	if err != nil {
+		return dashboard.Feedback{}, err
+	}
+	f, err := s.UndoMovement(ctx, movement, worker(by))
+	return shown(f), err
+}
+
+func (n stations) Commands(context.Context, string) ([]dashboard.Command, error) {
+	var out []dashboard.Command
+	for _, c := range station.Commands() {
+		out = append(out, dashboard.Command{Content: c, Text: station.CommandText(c)})
+	}
+	return out, nil
+}
+
+func worker(p identity.Person) station.Worker {
+	return station.Worker{Actor: p.Actor(), Session: p.Session}
+}
+
+func shown(f station.Feedback) dashboard.Feedback {
+	return dashboard.Feedback{Number: f.Number, Time: f.Time, Station: f.Station, Mode: dashboard.Mode(f.Mode), Outcome: dashboard.Outcome(f.Outcome), Code: f.Code,
+		Args: args(f), Raw: f.Raw, Scan: f.Scan, Movement: f.Movement, Undoable: f.Undoable, SKU: f.SKU, Item: f.Item, Lot: f.Lot, Serial: f.Serial, Expiry: f.Expiry,
+		Quantity: f.Quantity, Unit: f.Unit, Location: f.Location, OnHand: f.OnHand, BusinessDay: f.Day}
+}
+
+// args are a sentence's arguments with those that every sentence may use.
+func args(f station.Feedback) map[string]string {
+	all := map[string]string{"item": f.Item, "unit": f.Unit}
+	for k, v := range f.Args {
+		all[k] = v
+	}
+	return all
+}
+
+func shownAll(fs []station.Feedback) []dashboard.Feedback {
+	out := make([]dashboard.Feedback, len(fs))
+	for i, f := range fs {
+		out[i] = shown(f)
+	}
+	return out
+}
+
+// stockPages adapts the ledger's balances.
+type stockPages struct{ *node }
+
+func (n stockPages) Stock(ctx context.Context, q dashboard.StockQuery) (dashboard.StockPage, error) {
+	offset, _ := strconv.Atoi(q.After) // a made-up mark begins anew
+	if q.Limit <= 0 || q.Limit > 1000 {
+		q.Limit = 200
+	}
+	page := dashboard.StockPage{Rows: []dashboard.StockRow{}, AsOf: dashboard.AsOf{Own: time.Now()}}
+	err := n.store.View(ctx, func(tx *store.Tx) error {
+		rows, err := tx.Rows(store.Filter{Search: q.Search, Location: q.Location, Limit: q.Limit + 1, Offset: offset})
+		if err != nil {
+			return err
+		}
+		if len(rows) > q.Limit {
+			rows, page.Next = rows[:q.Limit], strconv.Itoa(offset+q.Limit)
+		}
+		today := stock.Date(n.clock.Wall().In(n.config.zone()).Format(time.DateOnly))
+		for _, r := range rows {
+			k := r.Cell.Key
+			page.Rows = append(page.Rows, dashboard.StockRow{SKU: k.SKU, GTIN: r.GTIN, Name: r.Name, Lot: k.Lot, Serial: k.Serial, Expiry: k.Expiry, Expired: k.Expiry.Before(today),
+				State: k.State.String(), Location: r.Cell.Location, OnHand: r.OnHand, Unit: r.Unit})
+		}
+		feeds, err := tx.Feeds()
+		if heard, ok := feeds[feed.Siblings(tx.Warehouse())]; ok {
+			page.AsOf.Siblings = map[stock.NodeID]time.Time{"*": time.UnixMilli(heard[0])}
+		}
+		return err
+	})
+	return page, err
+}
+
+// movements adapts the ledger.
+type movements struct{ *node }
+
+func (n movements) Movements(ctx context.Context, q dashboard.MovementQuery) (dashboard.MovementPage, error) {
+	before, _ := strconv.ParseInt(q.Before, 10, 64)
+	if q.Limit <= 0 || q.Limit > 500 {
+		q.Limit = 50
+	}
+	page := dashboard.MovementPage{Rows: []dashboard.MovementRow{}}
+	err := n.store.View(ctx, func(tx *store.Tx) error {
+		entries, err := tx.Movements(q.SKU, before, q.Limit+1)
+		if err != nil {
+			return err
+		}
+		if len(entries) > q.Limit {
+			entries = entries[:q.Limit]
+			page.Next = strconv.FormatInt(entries[q.Limit-1].Row, 10)
+		}
+		for _, e := range entries {
+			row, err := movementRow(tx, e)
+			if err != nil {
+				return err
+			}
+			page.Rows = append(page.Rows, row)
+		}
+		return nil
+	})
+	return page, err
+}
+
+func movementRow(tx *store.Tx, e store.Entry) (dashboard.MovementRow, error) {
+	m := e.Movement
+	c, err := tx.Change(m.ID)
+	if err != nil {
+		return dashboard.MovementRow{}, err
+	}
+	row := dashboard.MovementRow{ID: m.ID.String(), Time: c.Meta.Time.Time(), SKU: m.Key.SKU, Lot: m.Key.Lot, Serial: m.Key.Serial, Expiry: m.Key.Expiry,
+		From: m.From, To: m.To, Quantity: m.Quantity, Actor: c.Meta.Actor, Terminal: c.Meta.Terminal, Delivered: e.Delivered}
+	if item, err := tx.Item(m.Key.SKU); err == nil {
+		row.Name, row.Unit = item.Name, item.Unit
+	}
+	if !m.Reverses.IsZero() {
+		row.Reverses = m.Reverses.String()
+	}
+	return row, nil
+}
+
+// deliveryPages adapts the uplink.
+type deliveryPages struct{ *node }
+
+func (n deliveryPages) Sync(ctx context.Context) (dashboard.Sync, error) {
+	st := n.uplink.Status()
+	out := dashboard.Sync{Node: n.enrolment.Trust.Node, Connected: st.Connected, Since: st.Since, Epoch: st.Head.Epoch, Acknowledged: st.Acked.Seq, AckTime: st.AckTime, LogSize: st.Log.Size}
+	if len(n.enrolment.Brokers) > 0 {
+		out.Hub = n.enrolment.Brokers[0]
+	}
+	switch {
+	case st.Frozen != "":
+		out.Held = "sync.held_frozen"
+	case st.Phase == delivery.Waiting:
+		out.Held = "sync.held_" + string(st.Refused)
+	}
+	err := n.store.View(ctx, func(tx *store.Tx) error {
+		counts, err := tx.Totals()
+		if err != nil {
+			return err
+		}
+		out.Waiting, out.Batches = counts.Changes-counts.Acknowledged, int64(st.Head.Seq-min(st.Acked.Seq, st.Head.Seq)) // #nosec G115 -- counts
+		feeds, err := tx.Feeds()
+		out.FeedVersion = uint64(max(0, feeds[feed.Catalogue][1])) // #nosec G115 -- not negative
+		return err
+	})
+	out.ClockDoubt = n.clock.Quality() == clock.Doubtful
+	return out, err
+}
+
+// devices adapts the serial devices.
+type devices struct{ *node }
+
+func (n devices) Devices(context.Context) ([]dashboard.Device, error) {
+	out := []dashboard.Device{}
+	add := func(s device.Status) {
+		d := dashboard.Device{Name: s.Name, Kind: dashboard.DeviceKind(s.Kind), Port: s.Path, Status: string(s.State), Since: s.Since, Queue: s.Queue}
+		for _, st := range n.config.Stations {
+			if st.Scanner == s.Name || st.Printer == s.Name {
+				d.Station = st.Name
+			}
+		}
+		out = append(out, d)
+	}
+	for _, s := range n.scanners {
+		add(s.Status())
+	}
+	for _, p := range n.printers {
+		add(p.Status())
+	}
+	slices.SortFunc(out, func(a, b dashboard.Device) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// people opens the accounts; what they do is recorded in the node's own audit trail.
+func (n *node) people(ctx context.Context, stdout io.Writer) (*identity.Service, error) {
+	people, err := identity.Open(ctx, n.store.Vault(), identity.Options{Audit: n.record})
+	if err != nil {
+		return nil, err
+	}
+	code, err := people.FirstCode(ctx)
+	if err != nil || code == "" {
+		return people, err
+	}
+	_, err = fmt.Fprintf(stdout, "一次性登录码 / one-time code: %s\n", code)
+	return people, err
+}
+
+// record adds an audit entry about a person to the outbox, in the transaction of what it records.
+func (n *node) record(tx *vault.Tx, e change.Entry, p identity.Person) error {
+	stamp, quality := n.clock.Now()
+	actor := p.Actor()
+	if actor == "" {
+		actor = string(n.enrolment.Trust.Node)
+	}
+	c, err := change.OfEntry(change.Meta{Time: stamp, Quality: quality, Actor: actor, Session: p.Session, Terminal: p.Address,
+		Day: stock.Date(n.clock.Wall().In(n.config.zone()).Format(time.DateOnly)), Zone: n.config.Zone}, e)
+	if err != nil {
+		return err
+	}
+	return n.store.AddIn(tx, c)
+}
+
+// pageTLS returns the settings of the pages, with the certificate that the hub gave at enrolment.
+func (n *node) pageTLS() (*tls.Config, error) {
+	if len(n.enrolment.Page) == 0 {
+		return nil, errors.New("the hub gave no page certificate: enrol again with names in the configuration")
+	}
+	key, err := pki.DecodeKey(n.enrolment.PageKey)
+	if err != nil {
+		return nil, fmt.Errorf("page key: %w", err)
+	}
+	page, err := x509.ParseCertificate(n.enrolment.Page)
+	if err != nil {
+		return nil, fmt.Errorf("page certificate: %w", err)
+	}
+	authority, err := x509.ParseCertificate(n.enrolment.Authority)
+	if err != nil {
+		return nil, fmt.Errorf("hub authority: %w", err)
+	}
+	pair, err := pki.Pair(key, page, authority)
+	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}}, err
+}

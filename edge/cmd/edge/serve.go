@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"stockade/edge/device"
+	"stockade/edge/label"
+	"stockade/edge/station"
+	"stockade/edge/store"
+	"stockade/edge/uplink"
+	"stockade/internal/mqtt"
+	"stockade/internal/pki"
+	"stockade/protocol/barcode"
+	"stockade/protocol/clock"
+	"stockade/protocol/stock"
+	"stockade/protocol/topic"
+)
+
+// node is the running program: its parts in the order in which they depend on each other.
+type node struct {
+	config    config
+	log       *slog.Logger
+	store     *store.Store
+	enrolment store.Enrolment
+	clock     *clock.Clock
+	stations  []*station.Station
+	scanners  []*device.Scanner
+	printers  map[string]*device.Printer
+	uplink    *uplink.Uplink
+}
+
+// serve runs the node until ctx ends or a part fails.
+func serve(ctx context.Context, c config, _ options, stdout io.Writer, log *slog.Logger) error {
+	s, done, err := openStore(ctx, c, true)
+	if err != nil {
+		return err
+	}
+	defer done() // last: stations and uplink still write while they stop
+	n := &node{config: c, log: log, store: s, printers: map[string]*device.Printer{}}
+	if err := n.prepare(ctx); err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for pages: %w", err)
+	}
+	defer listener.Close()
+	pages, err := n.pages(ctx, stdout)
+	if err != nil {
+		return err
+	}
+	if err := n.announce(listener); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return pages.Serve(ctx, listener) })
+	group.Go(func() error { return n.uplink.Run(ctx) })
+	for _, d := range n.scanners {
+		group.Go(func() error { return d.Run(ctx) })
+	}
+	for _, p := range n.printers {
+		group.Go(func() error { return p.Run(ctx) })
+	}
+	err = group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// prepare makes the parts. Nothing runs yet.
+func (n *node) prepare(ctx context.Context) error {
+	var last clock.Stamp
+	err := n.store.View(ctx, func(tx *store.Tx) (err error) {
+		if n.enrolment, err = tx.Enrolment(); err == nil {
+			last, err = tx.LastStamp()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	n.clock = clock.New(time.Now, last)
+	n.uplink, err = uplink.New(uplink.Options{Store: n.store, Trust: n.enrolment.Trust, Clock: n.clock, Logger: n.log.With("part", "uplink"), Line: n.line})
+	if err != nil {
+		return err
+	}
+	for _, d := range n.config.Devices {
+		if d.Kind == string(device.KindPrinter) {
+			n.printers[d.Name] = device.NewPrinter(deviceOf(d), device.OpenSerial, n.log)
+		}
+	}
+	for _, sc := range n.config.Stations {
+		if err := n.addStation(sc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func deviceOf(d deviceConfig) device.Config {
+	return device.Config{Name: d.Name, Path: d.Path, Profile: d.Profile, Baud: d.Baud, IdleGap: time.Duration(d.IdleGap)}
+}
+
+// line makes the connection to the broker, as the node that the certificate names.
+func (n *node) line(changed func(error)) (uplink.Line, error) {
+	e := n.enrolment
+	certificate, err := x509.ParseCertificate(e.Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("node certificate: %w", err)
+	}
+	authority, err := x509.ParseCertificate(e.Authority)
+	if err != nil {
+		return nil, fmt.Errorf("hub authority: %w", err)
+	}
+	pair, err := pki.Pair(e.Trust.Key, certificate)
+	if err != nil {
+		return nil, err
+	}
+	broker := n.config.Broker
+	if broker == "" && len(e.Brokers) > 0 {
+		broker = e.Brokers[0]
+	}
+	return mqtt.NewLink(mqtt.LinkOptions{
+		Options:   mqtt.Options{URL: broker, ClientID: string(e.Trust.Node), TLS: pki.ClientConfig(pair, pki.Pool(authority), "", n.clock.Wall), Logger: n.log},
+		Subscribe: []string{topic.Down(topic.Org(e.Trust.Org), e.Trust.Node)},
+		MinDelay:  200 * time.Millisecond,
+		// Another program under our name would take the session over and over: the hub finds that
+		// out. We go on trying.
+		Dropped: func(context.Context) error { return nil },
+		Changed: changed,
+	})
+}
+
+// addStation makes a station with its scanner.
+func (n *node) addStation(sc stationConfig) error {
+	c := station.Config{Name: sc.Name, Label: sc.Label, Mode: station.Mode(sc.Mode), Repeat: defaultRepeat, Zone: n.config.zone()}
+	if sc.Repeat != nil {
+		c.Repeat = time.Duration(*sc.Repeat)
+	}
+	bin := sc.Receiving
+	if bin == "" {
+		bin = "RECV"
+	}
+	c.Receiving = n.enrolment.Trust.Warehouse.Bin(bin)
+	st, err := station.New(c, n.store, n.clock)
+	if err != nil {
+		return err
+	}
+	n.stations = append(n.stations, st)
+	for _, d := range n.config.Devices {
+		if d.Name == sc.Scanner && d.Kind == string(device.KindScanner) {
+			printer := n.printers[sc.Printer]
+			on := func(ctx context.Context, s barcode.Scan) bool { return n.scanned(ctx, st, printer, s) }
+			n.scanners = append(n.scanners, device.NewScanner(deviceOf(d), device.OpenSerial, n.clock.Wall, on, n.log))
+		}
+	}
+	return nil
+}
+
+// scanned books a scan and has its label printed. A scan that could not be committed (a full or failing
+// disk) is tried again until the node stops: the line holds back, and nothing is dropped.
+func (n *node) scanned(ctx context.Context, st *station.Station, printer *device.Printer, s barcode.Scan) bool {
+	for ctx.Err() == nil {
+		f, err := st.Handle(ctx, s, station.Worker{})
+		if err == nil {
+			n.print(st, printer, f)
+			return f.Outcome != station.Refused
+		}
+		if ctx.Err() == nil {
+			n.log.Error("scan could not be stored, trying again", "station", st.Config().Name, "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}
+	return false
+}
+
+// print queues the label of a goods receipt. What becomes of it is logged; it never holds up a scan.
+func (n *node) print(st *station.Station, printer *device.Printer, f station.Feedback) {
+	if printer == nil || f.Code != station.Received {
+		return
+	}
+	data, err := label.Item{Name: f.Item, SKU: f.SKU, GTIN: gtinOf(f), Lot: f.Lot, Serial: f.Serial, Expiry: f.Expiry,
+		Quantity: f.Quantity + " " + f.Unit, Day: f.Day, Font: n.config.LabelFont}.Render()
+	if err == nil {
+		err = printer.Print(device.Job{ID: f.Movement, Data: data, Done: func(r device.Result, err error) {
+			if r != device.Confirmed {
+				n.log.Warn("label was not confirmed", "movement", f.Movement, "result", string(r), "error", err)
+			}
+		}})
+	}
+	if err != nil {
+		n.log.Warn("no label", "station", st.Config().Name, "movement", f.Movement, "error", err)
+	}
+}
+
+// gtinOf returns the GTIN that was scanned.
+func gtinOf(f station.Feedback) stock.GTIN {
+	var s barcode.Scan
+	if err := json.Unmarshal(f.Scan, &s); err != nil {
+		return ""
+	}
+	if s.GTIN != "" {
+		return stock.GTIN(s.GTIN)
+	}
+	return stock.GTIN(s.Content)
+}
+
+// announce leaves where the pages are for commands, and for whoever started the node with port 0.
+func (n *node) announce(l net.Listener) error {
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return err
+	}
+	url := "https://" + net.JoinHostPort(n.config.Names[0], port)
+	b, err := json.Marshal(map[string]any{"pages": url, "pid": os.Getpid()})
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(n.config.DataDir, "addresses.json")
+	if err := os.WriteFile(path+".new", append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	n.log.Info("node is serving", "node", string(n.enrolment.Trust.Node), "pages", url)
+	return os.Rename(path+".new", path)
+}

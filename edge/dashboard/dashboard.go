@@ -1,0 +1,139 @@
+// Package dashboard is what people see of a node: the station page that scans light up and
+// the branch page with stock, movements, devices and the state of delivery; and the same
+// for programs under /api/v1.
+//
+// It keeps nothing and decides nothing. What it shows and does goes through the small
+// interfaces of Deps, which the program that wires a node together fulfils; package web
+// brings sign-in, guards, layout and texts.
+//
+// # For programs
+//
+// All answers are JSON, errors are {"error":{"code","args","message","request"}}. Changes
+// are POSTs with a JSON body and the header X-CSRF-Token, see package web.
+//
+//	GET  /api/v1/stations                        -> {"stations":[StationInfo]}
+//	GET  /api/v1/stations/{id}                   -> StationState
+//	GET  /api/v1/stations/{id}/scans?after=N     -> {"scans":[Scan],"more":bool}; oldest first, numbers above N
+//	POST /api/v1/stations/{id}/mode   {"mode":"receive"}          -> StationState
+//	POST /api/v1/stations/{id}/scan   {"raw":"<base64>"}          -> Scan
+//	POST /api/v1/stations/{id}/undo   {"movement":"sh-1.1.5"}     -> Scan; an empty movement is the station's last one
+//	GET  /api/v1/stock?q=&location=&limit=&after= -> {"rows":[StockRow],"as_of":AsOf,"next":""}
+//	GET  /api/v1/movements?limit=&before=        -> {"movements":[MovementRow],"next":""}
+//	GET  /api/v1/devices                         -> {"devices":[Device]}
+//	GET  /api/v1/sync                            -> Sync
+//	GET  /station/{id}/events                    -> server-sent events
+//
+// The event stream sends "event: scan" with a Scan as data and its number as id, so that a
+// reader who comes back with Last-Event-ID misses none, and "event: state" with a State
+// whenever mode, counts, devices or delivery have changed. A reader without Last-Event-ID
+// gets the last eight scans first. A Scan is a Feedback with its sentence in the reader's
+// language.
+package dashboard
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+
+	"stockade/internal/identity"
+	"stockade/internal/web"
+)
+
+//go:embed pages
+var pages embed.FS
+
+//go:embed assets
+var assets embed.FS
+
+// Station is what scanning places offer. Methods that do something return the feedback that
+// the worker sees once it is committed; a refusal is feedback too, not an error. An error is
+// for what has no place in a scan's feedback, such as a *web.Failure for an unknown mode.
+// A station that does not exist gives web.NotFound.
+type Station interface {
+	Stations(ctx context.Context) ([]StationInfo, error)
+	State(ctx context.Context, station string) (StationState, error)
+	// Subscribe sends each feedback of the station after its commit until ctx ends, then
+	// closes the channel. It must never wait for the reader: where the channel is full it
+	// drops, and the reader finds what it missed through Recent.
+	Subscribe(ctx context.Context, station string) (<-chan Feedback, error)
+	// Recent returns at most limit feedbacks with numbers above after, oldest first.
+	Recent(ctx context.Context, station string, after int64, limit int) ([]Feedback, error)
+	// Last returns the newest n feedbacks, oldest first.
+	Last(ctx context.Context, station string, n int) ([]Feedback, error)
+	// Refused returns today's refused scans, the newest first, equal ones counted together.
+	Refused(ctx context.Context, station string, limit int) ([]RefusedScan, error)
+	SetMode(ctx context.Context, station string, mode Mode, by identity.Person) error
+	// Submit takes bytes from a keyboard scanner as if the station's own scanner had sent them.
+	Submit(ctx context.Context, station string, raw []byte, by identity.Person) (Feedback, error)
+	// Undo reverses a movement of the station, its last accepted one when movement is empty.
+	Undo(ctx context.Context, station, movement string, by identity.Person) (Feedback, error)
+	// Commands returns the command barcodes of the station in the order of the printed sheet.
+	Commands(ctx context.Context, station string) ([]Command, error)
+}
+
+// Stock reads balances of the warehouse.
+type Stock interface {
+	Stock(ctx context.Context, q StockQuery) (StockPage, error)
+}
+
+// Movements reads the ledger, the newest first.
+type Movements interface {
+	Movements(ctx context.Context, q MovementQuery) (MovementPage, error)
+}
+
+// Delivery tells how the node stands with the hub.
+type Delivery interface {
+	Sync(ctx context.Context) (Sync, error)
+}
+
+// Devices tells what hangs on the serial ports.
+type Devices interface {
+	Devices(ctx context.Context) ([]Device, error)
+}
+
+// Deps are what the pages read and do. All are required but Open.
+type Deps struct {
+	Station   Station
+	Stock     Stock
+	Movements Movements
+	Delivery  Delivery
+	Devices   Devices
+
+	// Open reports whether a station may work without anybody signed in; its acts are then
+	// recorded as the station's. Nil means none may.
+	Open func(station string) bool
+}
+
+type dashboard struct{ Deps }
+
+// Site returns the pages and the API of a node.
+func Site(deps Deps) (web.Site, error) {
+	d := &dashboard{deps}
+	templates, err := fs.Sub(pages, "pages")
+	if err != nil {
+		return web.Site{}, err
+	}
+	files, err := fs.Sub(assets, "assets")
+	if err != nil {
+		return web.Site{}, err
+	}
+	return web.Site{
+		Routes:    append(d.stationRoutes(), d.branchRoutes()...),
+		Templates: templates,
+		Assets:    files,
+		Menu: []web.Link{
+			{Path: "/", Text: "menu.overview", Permission: "stock.read"},
+			{Path: "/stock", Text: "menu.stock", Permission: "stock.read"},
+			{Path: "/movements", Text: "menu.movements", Permission: "movement.read"},
+			{Path: "/stations", Text: "menu.stations", Permission: "station.read"},
+		},
+	}, nil
+}
+
+// guest lets an open station's screen work without a sign-in.
+func (d *dashboard) guest(v *web.Visit) identity.Person {
+	if id := v.Params("id"); d.Open != nil && d.Open(id) {
+		return identity.Person{Station: id}
+	}
+	return identity.Person{}
+}

@@ -1,0 +1,143 @@
+// Fills dist with what the pages use of the npm packages: htmx as it is, and of Tabler's
+// style sheet the rules for the classes and elements that our pages name. What is left out
+// is also what our content security policy would refuse (images inside the sheet).
+//
+// Run by "make assets"; needs node_modules. Output depends on nothing but its inputs.
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, "../../..");
+const modules = process.argv[2] ?? join(root, "node_modules");
+const dist = join(here, "dist");
+
+/** files returns all files with one of the endings below a folder. */
+function files(folder, endings) {
+  let found = [];
+  for (const e of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, e.name);
+    if (e.isDirectory()) found = found.concat(files(path, endings));
+    else if (endings.some((x) => e.name.endsWith(x))) found.push(path);
+  }
+  return found;
+}
+
+/** parse splits a style sheet into rules: {head, body} with nested rules in body for @media and the like. */
+function parse(css) {
+  const rules = [];
+  let i = 0;
+  while (i < css.length) {
+    const open = css.indexOf("{", i);
+    const semi = css.indexOf(";", i);
+    if (semi >= 0 && (open < 0 || semi < open)) { i = semi + 1; continue; } // @charset, @import
+    if (open < 0) break;
+    let depth = 1, j = open + 1;
+    for (; depth > 0 && j < css.length; j++) {
+      if (css[j] === '"' || css[j] === "'") j = closing(css, j);
+      else if (css[j] === "{") depth++;
+      else if (css[j] === "}") depth--;
+    }
+    const head = css.slice(i, open).trim(), inner = css.slice(open + 1, j - 1);
+    rules.push(/^@(media|supports|layer|container)/.test(head) ? { head, rules: parse(inner) } : { head, body: inner });
+    i = j;
+  }
+  return rules;
+}
+
+function closing(css, at) {
+  let j = at + 1;
+  while (css[j] !== css[at]) j += css[j] === "\\" ? 2 : 1;
+  return j;
+}
+
+/** split cuts text at a separator outside brackets and strings. */
+function split(text, separator) {
+  const parts = [];
+  let depth = 0, from = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i];
+    if (c === '"' || c === "'") i = closing(text, i);
+    else if (c === "(" || c === "[") depth++;
+    else if (c === ")" || c === "]") depth--;
+    else if (c === separator && depth === 0) { parts.push(text.slice(from, i)); from = i + 1; }
+  }
+  parts.push(text.slice(from));
+  return parts.map((p) => p.trim()).filter(Boolean);
+}
+
+const wordsOf = (paths) => new Set(paths.flatMap((p) => readFileSync(p, "utf8").match(/[A-Za-z][\w-]*/g) ?? []));
+
+/** wanted tells whether every class and attribute that a selector names is used by our pages. */
+function wanted(selector, words) {
+  const plain = selector.replace(/:not\([^)]*\)/g, "");
+  if (/\[data-bs-|\.no-js|::-webkit-calendar|\.apexcharts|\.tox-|\.ts-|\.fslightbox/.test(plain)) return false;
+  return (plain.match(/\.[A-Za-z][\w-]*/g) ?? []).every((c) => words.has(c.slice(1)));
+}
+
+function trim(rules, words) {
+  const kept = [];
+  for (const r of rules) {
+    if (r.rules) {
+      const inner = trim(r.rules, words);
+      if (inner.length) kept.push({ head: r.head, rules: inner });
+    } else if (r.head.startsWith("@font-face") || r.head.startsWith("@keyframes") || r.head.startsWith("@page")) {
+      continue;
+    } else {
+      const head = split(r.head, ",").filter((s) => wanted(s, words));
+      const body = split(r.body, ";").filter((d) => !/url\(|^animation/.test(d));
+      if (head.length && body.length) kept.push({ head: head.join(","), body });
+    }
+  }
+  return kept;
+}
+
+const isProperty = (d) => d.startsWith("--");
+const declarations = (rules) => rules.flatMap((r) => (r.rules ? declarations(r.rules) : r.body));
+
+/** dropUnused removes custom properties that nothing reads, until none is left. */
+function dropUnused(rules, alsoReadBy) {
+  for (;;) {
+    const read = new Set(declarations(rules).concat(alsoReadBy).flatMap((d) => [...d.matchAll(/var\(\s*(--[\w-]+)/g)].map((m) => m[1])));
+    let dropped = 0;
+    const walk = (list) => list.filter((r) => {
+      if (r.rules) return (r.rules = walk(r.rules)).length > 0;
+      const before = r.body.length;
+      r.body = r.body.filter((d) => !isProperty(d) || read.has(d.slice(0, d.indexOf(":")).trim()));
+      dropped += before - r.body.length;
+      return r.body.length > 0;
+    });
+    rules = walk(rules);
+    if (dropped === 0) return rules;
+  }
+}
+
+const print = (rules) => rules.map((r) => `${r.head}{${r.rules ? print(r.rules) : r.body.join(";")}}`).join("\n");
+
+const ours = ["internal/web", "edge", "hub"].map((d) => join(root, d));
+const words = wordsOf(ours.flatMap((d) => files(d, [".html", ".js"])).filter((p) => !p.startsWith(dist)));
+const ownSheets = ours.flatMap((d) => files(d, [".css"])).filter((p) => !p.startsWith(dist)).map((p) => readFileSync(p, "utf8"));
+
+const kit = join(modules, "@tabler/core");
+const source = readFileSync(join(kit, "dist/css/tabler.min.css"), "utf8");
+const notice = source.match(/\/\*![\s\S]*?\*\//)[0];
+const sheet = print(dropUnused(trim(parse(source.replace(/\/\*[\s\S]*?\*\//g, "")), words), ownSheets));
+
+const htmx = join(modules, "htmx.org");
+const version = (folder) => JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).version;
+const mit = `Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation files (the
+"Software"), to deal in the Software without restriction, including without limitation the rights to use, copy, modify, merge, publish, distribute,
+sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is furnished to do so, subject to the following conditions:
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the Software.
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
+
+mkdirSync(dist, { recursive: true });
+writeFileSync(join(dist, "tabler.css"), notice + "\n" + sheet + "\n");
+writeFileSync(join(dist, "htmx.min.js"), readFileSync(join(htmx, "dist/htmx.min.js")));
+writeFileSync(join(dist, "licences.txt"), [
+  `Tabler ${version(kit)} (parts of its style sheet), MIT licence`, notice.replace(/^\/\*!|\*\/$/g, "").trim(), mit, "",
+  `htmx ${version(htmx)}`, readFileSync(join(htmx, "LICENSE"), "utf8"),
+].join("\n"));
+console.log(`assets: tabler.css ${sheet.length} bytes of ${source.length}, for ${words.size} words in pages`);

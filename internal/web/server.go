@@ -1,0 +1,202 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/recover"
+
+	"stockade/internal/identity"
+)
+
+// People is what the shell needs of package identity.
+type People interface {
+	// Empty reports whether there is no account yet, so that the first one must be made.
+	Empty(ctx context.Context) (bool, error)
+	// Begin makes the first account with the one-time code and signs it in.
+	Begin(ctx context.Context, code, name, password string, from identity.From) (identity.Session, error)
+	// SignIn checks name and password and begins a session.
+	SignIn(ctx context.Context, name, password string, from identity.From) (identity.Session, error)
+	// Person returns who a session's token stands for, the zero Person when nobody. used
+	// says that the person did something, which keeps the session from idling out.
+	Person(ctx context.Context, token string, used bool) (identity.Person, error)
+	// SignOut ends the session; a token that means nothing is no error.
+	SignOut(ctx context.Context, token string, from identity.From) error
+}
+
+// Limits are what one client may ask of the server. Zero values mean the defaults.
+type Limits struct {
+	Read  time.Duration // for a whole request, TLS handshake included; 10 s
+	Write time.Duration // for an answer, for event streams each event; 15 s
+	Idle  time.Duration // between requests of a connection; 60 s
+	Body  int           // bytes of a request's body; 64 KiB
+	Conns int           // open connections; 512, and a quarter of it per address
+	Beat  time.Duration // between signs of life in an event stream; 15 s
+}
+
+func (l Limits) orDefaults() Limits {
+	or := func(d *time.Duration, def time.Duration) {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	or(&l.Read, 10*time.Second)
+	or(&l.Write, 15*time.Second)
+	or(&l.Idle, time.Minute)
+	or(&l.Beat, 15*time.Second)
+	if l.Body <= 0 {
+		l.Body = 64 << 10
+	}
+	if l.Conns <= 0 {
+		l.Conns = 512
+	}
+	return l
+}
+
+// Options configure a server. TLS and People are required.
+type Options struct {
+	TLS    *tls.Config    // certificate; the version is raised to 1.3 in any case
+	Hosts  []string       // names it may be asked under, besides those in the certificate, localhost and bare addresses
+	People People         // who may sign in
+	Allow  Allow          // SignedIn when nil
+	Brand  string         // key of the text beside the logo, such as "brand.edge"
+	Place  string         // name of the warehouse or organisation, shown in the header
+	Zone   *time.Location // of the warehouse, for times that carry none; UTC when nil
+	Limits Limits
+	Log    *slog.Logger // slog.Default when nil
+}
+
+// Server serves one site.
+type Server struct {
+	opt    Options
+	app    *fiber.App
+	tls    *tls.Config
+	hosts  []string
+	texts  *Texts
+	pages  *pages
+	assets *assets
+	log    *slog.Logger
+	open   chan struct{}   // a place for each open event stream
+	ctx    context.Context // ends the event streams when Serve ends
+	end    context.CancelFunc
+}
+
+// New checks the site and prepares a server for it; it opens nothing.
+func New(opt Options, site Site) (*Server, error) {
+	if opt.TLS == nil || opt.People == nil {
+		return nil, errors.New("web: TLS and People are required")
+	}
+	opt.Limits = opt.Limits.orDefaults()
+	if opt.Allow == nil {
+		opt.Allow = SignedIn
+	}
+	if opt.Zone == nil {
+		opt.Zone = time.UTC
+	}
+	if opt.Log == nil {
+		opt.Log = slog.Default()
+	}
+	s := &Server{opt: opt, log: opt.Log, tls: httpsOnly(opt.TLS), hosts: hostNames(opt.Hosts, opt.TLS), open: make(chan struct{}, opt.Limits.Conns/4+1)}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	var err error
+	if s.texts, err = LoadTexts(); err != nil {
+		return nil, err
+	}
+	if s.assets, err = loadAssets(site.Assets); err != nil {
+		return nil, err
+	}
+	if s.pages, err = loadPages(s, site); err != nil {
+		return nil, err
+	}
+	s.app = s.newApp()
+	return s, s.mount(site)
+}
+
+// httpsOnly returns a copy of conf for TLS 1.3 and HTTP/1.1, which is what fasthttp speaks.
+func httpsOnly(conf *tls.Config) *tls.Config {
+	c := conf.Clone()
+	c.MinVersion = tls.VersionTLS13
+	c.NextProtos = []string{"http/1.1"}
+	return c
+}
+
+func (s *Server) newApp() *fiber.App {
+	l := s.opt.Limits
+	app := fiber.New(fiber.Config{
+		DisableStartupMessage: true,
+		Immutable:             true, // strings may be kept after the handler has returned
+		BodyLimit:             l.Body,
+		Concurrency:           l.Conns,
+		ReadTimeout:           l.Read,
+		WriteTimeout:          l.Write,
+		IdleTimeout:           l.Idle,
+		ReadBufferSize:        16 << 10,
+		ErrorHandler:          s.answerError,
+		// with the check on and no proxy trusted, X-Forwarded-* is never believed
+		EnableTrustedProxyCheck: true,
+		EnablePrintRoutes:       false,
+	})
+	app.Server().MaxConnsPerIP = l.Conns/4 + 1
+	app.Use(recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: s.logPanic}))
+	app.Use(s.guard)
+	return app
+}
+
+func (s *Server) logPanic(c *fiber.Ctx, e any) {
+	s.log.Error("panic in a request", "request", s.visit(c).Request, "path", printable(c.Path()), "panic", fmt.Sprint(e), "stack", stack())
+}
+
+// mount adds the site's routes after the shell's own.
+func (s *Server) mount(site Site) error {
+	for _, r := range append(s.ownRoutes(), site.Routes...) {
+		if err := r.check(); err != nil {
+			return err
+		}
+		if r.Method == "GET" {
+			s.app.Get(r.Path, s.serve(r)) // answers HEAD too
+		} else {
+			s.app.Post(r.Path, s.serve(r))
+		}
+	}
+	return nil
+}
+
+// serve lets those through who have the route's permission.
+func (s *Server) serve(r Route) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		v := s.visit(c)
+		if v.Person.Account == "" && r.Guest != nil {
+			v.Person = r.Guest(v)
+			v.Person.Address = v.Address()
+		}
+		if s.opt.Allow(v.Person, r.Permission) {
+			return r.Handler(v)
+		}
+		if v.Person.Account != "" {
+			return Fail(fiber.StatusForbidden, "error.forbidden")
+		}
+		return s.askToSignIn(v, r)
+	}
+}
+
+// Serve answers on ln until ctx ends, then gives requests under way a few seconds to finish.
+// It closes ln.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	stop := context.AfterFunc(ctx, func() {
+		s.end()
+		// An error here means that a client did not finish in time; its connection dies with the process.
+		_ = s.app.ShutdownWithTimeout(5 * time.Second)
+	})
+	defer stop()
+	defer s.end()
+	if err := s.app.Listener(tls.NewListener(ln, s.tls)); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("serve pages on %s: %w", ln.Addr(), err)
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package web
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"stockade/internal/identity"
+)
+
+// Cookies. The prefix makes browsers insist on Secure, no Domain and the whole path, so
+// that no other host of the domain can plant one.
+const (
+	sessionCookie  = "__Host-session"
+	visitorCookie  = "__Host-visitor" // only to tie a form to its reader before sign-in
+	languageCookie = "__Host-language"
+)
+
+func (s *Server) ownRoutes() []Route {
+	return []Route{
+		{"GET", "/assets/:name", Public, s.getAsset, nil},
+		{"GET", "/healthz", Public, getHealth, nil},
+		{"GET", "/login", Public, s.getLogin, nil},
+		{"POST", "/login", Public, s.postLogin, nil},
+		{"GET", "/first", Public, s.getFirst, nil},
+		{"POST", "/first", Public, s.postFirst, nil},
+		{"POST", "/logout", Public, s.postLogout, nil},
+		{"POST", "/language", Public, postLanguage, nil},
+		{"GET", "/api/v1/session", Public, getSession, nil},
+	}
+}
+
+func getHealth(v *Visit) error { return v.JSON(map[string]string{"status": "ok"}) }
+
+// getSession tells a program who it is signed in as and the token that its changes need.
+func getSession(v *Visit) error {
+	if v.Person.Account == "" {
+		return Fail(fiber.StatusUnauthorized, "error.sign_in")
+	}
+	return v.JSON(map[string]string{"account": v.Person.Account, "csrf": v.CSRF()})
+}
+
+type loginPage struct {
+	Next, Name, Problem string
+}
+
+func (s *Server) getLogin(v *Visit) error {
+	empty, err := s.opt.People.Empty(v.UserContext())
+	if err != nil {
+		return err
+	}
+	if empty {
+		return v.See("/first")
+	}
+	next := localPath(v.Query("next"))
+	if v.Person.Account != "" {
+		return v.See(next)
+	}
+	v.greet()
+	return v.Page("login", loginPage{Next: next})
+}
+
+func (s *Server) postLogin(v *Visit) error {
+	name, next := v.Form("username"), localPath(v.Posted("next"))
+	session, err := s.opt.People.SignIn(v.UserContext(), name, v.Posted("password"), v.from())
+	if err != nil {
+		f, known := signInFailure(err)
+		if !known {
+			return err
+		}
+		v.Status(f.Status)
+		return v.Page("login", loginPage{Next: next, Name: name, Problem: v.T(f.Key, f.Args)})
+	}
+	return v.enter(session, next)
+}
+
+func (s *Server) getFirst(v *Visit) error {
+	empty, err := s.opt.People.Empty(v.UserContext())
+	if err != nil {
+		return err
+	}
+	if !empty {
+		return v.See("/login")
+	}
+	v.greet()
+	return v.Page("first", loginPage{})
+}
+
+func (s *Server) postFirst(v *Visit) error {
+	name := v.Form("username")
+	session, err := s.opt.People.Begin(v.UserContext(), v.Form("code"), name, v.Posted("password"), v.from())
+	if errors.Is(err, identity.ErrNotEmpty) {
+		return v.See("/login")
+	}
+	if err != nil {
+		f, known := signInFailure(err)
+		if !known {
+			return err
+		}
+		v.Status(f.Status)
+		return v.Page("first", loginPage{Name: name, Problem: v.T(f.Key, f.Args)})
+	}
+	return v.enter(session, "/")
+}
+
+func (s *Server) postLogout(v *Visit) error {
+	if token := v.sessionToken(); token != "" {
+		if err := s.opt.People.SignOut(v.UserContext(), token, v.from()); err != nil {
+			return err
+		}
+	}
+	v.setCookie(sessionCookie, "", -time.Hour)
+	v.Set("Clear-Site-Data", `"cache", "storage"`)
+	return v.See("/login")
+}
+
+func postLanguage(v *Visit) error {
+	l, ok := parseLang(v.Form("language"))
+	if !ok {
+		return Fail(fiber.StatusBadRequest, "error.bad_request")
+	}
+	v.setCookie(languageCookie, string(l), 365*24*time.Hour)
+	return v.See(localPath(v.Posted("next")))
+}
+
+// askToSignIn sends a reader to the sign-in page and tells a program that it must sign in.
+func (s *Server) askToSignIn(v *Visit, r Route) error {
+	if r.IsAPI() || r.Method != "GET" || strings.Contains(v.Get(fiber.HeaderAccept), "text/event-stream") {
+		return Fail(fiber.StatusUnauthorized, "error.sign_in")
+	}
+	if v.Get("HX-Request") != "" {
+		v.Set("HX-Redirect", "/login")
+		return v.SendStatus(fiber.StatusUnauthorized)
+	}
+	if v.OriginalURL() == "/" {
+		return v.See("/login")
+	}
+	return v.See("/login?next=" + url.QueryEscape(v.OriginalURL()))
+}
+
+// signInFailure turns a refusal of package identity into its sentence.
+func signInFailure(err error) (*Failure, bool) {
+	var wait *identity.WaitError
+	var rule *identity.RuleError
+	switch {
+	case errors.As(err, &wait):
+		seconds := int(max(time.Second, wait.For).Round(time.Second) / time.Second)
+		return Fail(fiber.StatusTooManyRequests, "login.wait", "seconds", strconv.Itoa(seconds)), true
+	case errors.As(err, &rule):
+		return Fail(fiber.StatusUnprocessableEntity, rule.Rule, "min", strconv.Itoa(identity.MinPassword), "max", strconv.Itoa(identity.MaxPassword)), true
+	case errors.Is(err, identity.ErrWrong):
+		return Fail(fiber.StatusUnauthorized, "login.wrong"), true
+	case errors.Is(err, identity.ErrCode):
+		return Fail(fiber.StatusUnauthorized, "first.wrong_code"), true
+	case errors.Is(err, identity.ErrBusy):
+		return Fail(fiber.StatusServiceUnavailable, "error.busy"), true
+	}
+	return nil, false
+}
+
+func (v *Visit) from() identity.From {
+	return identity.From{Address: v.Address(), Session: v.Person.Session}
+}
+
+// enter gives the browser its session and goes on to next.
+func (v *Visit) enter(s identity.Session, next string) error {
+	v.setCookie(sessionCookie, s.Token, 0)
+	v.setCookie(visitorCookie, "", -time.Hour)
+	return v.See(next)
+}
+
+// greet gives a reader who is not signed in the cookie that the form's token is made from.
+func (v *Visit) greet() {
+	if v.token != "" {
+		return
+	}
+	b := make([]byte, 24)
+	_, _ = rand.Read(b) // never fails, see crypto/rand
+	v.token = base64.RawURLEncoding.EncodeToString(b)
+	v.setCookie(visitorCookie, v.token, 0)
+}
+
+// setCookie sets a cookie for life; zero is until the browser closes, below zero removes it.
+func (v *Visit) setCookie(name, value string, life time.Duration) {
+	c := &fiber.Cookie{Name: name, Value: value, Path: "/", Secure: true, HTTPOnly: true, SameSite: fiber.CookieSameSiteStrictMode}
+	if life != 0 {
+		c.Expires, c.MaxAge = time.Now().Add(life), int(life/time.Second)
+	} else {
+		c.SessionOnly = true
+	}
+	v.Cookie(c)
+}
+
+// localPath returns next when it is a place on this site, else the front page: nobody may
+// be sent elsewhere by a link to the sign-in page.
+func localPath(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
+		strings.ContainsAny(next, "\\\r\n\t") || u.Path == "/login" || u.Path == "/logout" {
+		return "/"
+	}
+	return next
+}

@@ -1,0 +1,74 @@
+package web
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"stockade/internal/identity"
+)
+
+// Public is the permission of what anybody on the network may ask for: the sign-in pages,
+// style sheets, the health answer.
+const Public = "public"
+
+// Allow decides whether a person has a permission. It is the one place where that is decided.
+type Allow func(who identity.Person, permission string) bool
+
+// SignedIn lets everybody who is signed in do everything. A station that is open (see
+// Route.Guest) may do what begins with "station." and nothing else.
+func SignedIn(who identity.Person, permission string) bool {
+	switch {
+	case permission == Public, who.Account != "":
+		return true
+	default:
+		return who.Station != "" && strings.HasPrefix(permission, "station.")
+	}
+}
+
+// Handler answers a request that the shell let through.
+type Handler func(*Visit) error
+
+// Route is one address and what it needs.
+type Route struct {
+	Method     string // GET, POST
+	Path       string // in Fiber's form, such as "/items/:sku"
+	Permission string // such as "stock.read"; Public for everybody; never empty
+	Handler    Handler
+
+	// Guest tells who asks when nobody is signed in; nil for nobody. An edge uses it for
+	// stations that may work without a sign-in, a hub for nodes that show a certificate.
+	Guest func(*Visit) identity.Person
+}
+
+// IsAPI reports whether the route answers programs with JSON rather than readers with pages.
+func (r Route) IsAPI() bool { return isAPI(r.Path) }
+
+func isAPI(path string) bool { return strings.HasPrefix(path, "/api/") }
+
+func (r Route) check() error {
+	switch {
+	case r.Permission == "":
+		return fmt.Errorf("route %s %s states no permission", r.Method, r.Path)
+	case r.Method != "GET" && r.Method != "POST":
+		return fmt.Errorf("route %s %s: only GET and POST are served", r.Method, r.Path)
+	case r.Handler == nil || !strings.HasPrefix(r.Path, "/"):
+		return fmt.Errorf("route %s %s: want an absolute path and a handler", r.Method, r.Path)
+	}
+	return nil
+}
+
+// Link is an entry of the menu; it is shown to those who have its permission.
+type Link struct {
+	Path, Text, Permission string // Text is a key of the catalogue
+}
+
+// Site is what a program serves. Templates and Assets are folders of files: each template
+// *.html is a page of that name that defines "title" and "content"; each asset is served
+// under a name with its hash, see the template function asset.
+type Site struct {
+	Routes    []Route
+	Menu      []Link
+	Templates fs.FS
+	Assets    fs.FS
+}
