@@ -47,6 +47,9 @@ type Fleet struct {
 	Recorder *auditlog.Recorder
 	At       Addresses
 	Clock    func() time.Time
+	// Replaced is called after a node got another key, before the node hears of it: who is
+	// connected under its name then is the old card. It may be nil.
+	Replaced func(stock.NodeID)
 }
 
 // Wish says which node a token is for.
@@ -151,11 +154,13 @@ func (f *Fleet) Enrol(ctx context.Context, signed []byte, from string) ([]byte, 
 		return nil, err
 	}
 	a := enrol.Answer{Org: string(f.Ring.Org), Root: f.Ring.Root, Keys: f.Ring.Keys, Authority: f.Ring.Authority.Certificate().Raw, MQTT: f.At.MQTT}
+	replaced := false
 	err = f.Store.Update(ctx, f.Clock(), func(tx *store.Tx) error {
 		t, err := f.useToken(tx, r, from)
 		if err != nil {
 			return err
 		}
+		replaced = t.Replaces && t.UsedBy == nil
 		a.Node, a.Warehouse, a.Time = t.Node, t.Warehouse, tx.Now().UnixMilli()
 		if a.Certificate, a.Page, err = f.issue(tx.Now(), t.Node, r.Key, r.Page); err != nil {
 			return err
@@ -164,6 +169,9 @@ func (f *Fleet) Enrol(ctx context.Context, signed []byte, from string) ([]byte, 
 	})
 	if err != nil {
 		return nil, err
+	}
+	if replaced && f.Replaced != nil {
+		f.Replaced(a.Node)
 	}
 	return a.Encode()
 }

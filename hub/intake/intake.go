@@ -41,10 +41,12 @@ type Options struct {
 	Store *store.Store
 	Ring  *keyring.Ring
 	// Send is called after a commit with what came of it; it must not wait.
-	Send    func(to stock.NodeID, message []byte)
-	Clock   func() time.Time // nil means time.Now
-	Workers int              // that check signatures; 0 means one for each processor
-	Logger  *slog.Logger     // nil means none
+	Send func(to stock.NodeID, message []byte)
+	// Committed is called after each round, before what came of it is sent; it must not wait. May be nil.
+	Committed func()
+	Clock     func() time.Time // nil means time.Now
+	Workers   int              // that check signatures; 0 means one for each processor
+	Logger    *slog.Logger     // nil means none
 }
 
 // Limits of a round and of what waits for one.
@@ -258,6 +260,9 @@ func (i *Intake) persist(ctx context.Context, round []*future) error {
 
 // deliver sends answers and acknowledges to the broker, after the commit.
 func (i *Intake) deliver(round []*future, out []delivery.Outgoing) {
+	if i.o.Committed != nil {
+		i.o.Committed()
+	}
 	for _, o := range out {
 		raw, err := o.Message.Encode()
 		if err != nil {

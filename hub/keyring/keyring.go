@@ -33,6 +33,7 @@ const (
 	settingCA      = "ca_certificate"
 	settingCAKey   = "ca_key"
 	settingKeyList = "key_list"
+	settingBroker  = "broker_key"
 )
 
 // Errors that callers test for.
@@ -51,6 +52,7 @@ type Ring struct {
 	Log       ed25519.PrivateKey
 	Keys      []byte // root-signed list
 	Authority *pki.Authority
+	Broker    []byte // encrypts what the hub's own broker keeps on disk
 }
 
 // Make makes a new hub in an empty store: new working keys, their list signed by root, and
@@ -67,7 +69,10 @@ func Make(tx *store.Tx, org topic.Org, root crypto.Signer) (*Ring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make hub: %w", err)
 	}
-	r := &Ring{Org: org, Root: pub, Authority: ca}
+	r := &Ring{Org: org, Root: pub, Authority: ca, Broker: make([]byte, 32)}
+	if _, err := rand.Read(r.Broker); err != nil {
+		return nil, fmt.Errorf("make hub: %w", err)
+	}
 	for _, key := range []*ed25519.PrivateKey{&r.Ack, &r.Feed, &r.Log} {
 		if _, *key, err = ed25519.GenerateKey(rand.Reader); err != nil {
 			return nil, fmt.Errorf("make hub: %w", err)
@@ -108,7 +113,7 @@ func (r *Ring) save(tx *store.Tx) error {
 	}
 	for name, value := range map[string][]byte{
 		settingOrg: []byte(r.Org), settingRoot: r.Root, settingAck: r.Ack.Seed(), settingFeed: r.Feed.Seed(), settingLog: r.Log.Seed(),
-		settingCA: cert, settingCAKey: key, settingKeyList: r.Keys,
+		settingCA: cert, settingCAKey: key, settingKeyList: r.Keys, settingBroker: r.Broker,
 	} {
 		if err := tx.PutSetting(name, value); err != nil {
 			return err
@@ -128,7 +133,7 @@ func Load(v *store.View) (*Ring, error) {
 	}
 	r := &Ring{Org: topic.Org(org)}
 	var cert, caKey []byte
-	for name, to := range map[string]*[]byte{settingRoot: (*[]byte)(&r.Root), settingKeyList: &r.Keys, settingCA: &cert, settingCAKey: &caKey} {
+	for name, to := range map[string]*[]byte{settingRoot: (*[]byte)(&r.Root), settingKeyList: &r.Keys, settingCA: &cert, settingCAKey: &caKey, settingBroker: &r.Broker} {
 		if *to, err = v.Setting(name); err != nil {
 			return nil, err
 		}

@@ -37,6 +37,7 @@ const (
 	newsAtOnce    = 500
 	batchesAtOnce = 16
 	retryAfter    = 2 * time.Second
+	leastPause    = 100 * time.Millisecond // between two looks at the sources
 )
 
 // NewPublisher returns a publisher that Run makes work.
@@ -64,6 +65,11 @@ func (p *Publisher) Run(ctx context.Context) error {
 		select {
 		case <-p.wake:
 		case <-again:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case <-time.After(leastPause):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

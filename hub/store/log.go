@@ -93,7 +93,8 @@ func (tx *Tx) OpenLog(epoch uint64, opening audit.Leaf, signedOpening []byte) er
 	if err != nil {
 		return err
 	}
-	for _, query := range []string{`DELETE FROM leaf`, `DELETE FROM tree`, `DELETE FROM chunk`, `DELETE FROM feed`,
+	for _, query := range []string{`DELETE FROM leaf`, `DELETE FROM tree`, `DELETE FROM chunk`,
+		`UPDATE feed SET version = 0, head = zeroblob(32), source = 0, place = 0`,
 		`UPDATE batch SET leaf = leaf + 1`, `UPDATE hub_entry SET leaf = leaf + 1`, `UPDATE node_key SET leaf = leaf + 1`,
 		`UPDATE exception SET opened_leaf = opened_leaf + 1 WHERE opened_leaf >= 0`,
 		`UPDATE exception SET closed_leaf = closed_leaf + 1 WHERE closed_leaf >= 0`,

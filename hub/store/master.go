@@ -64,10 +64,14 @@ func (tx *Tx) putNews(name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("store news of %s: %w", name, err)
 	}
-	if _, err := tx.tx.Exec(`INSERT INTO master_entry (feed, entry) VALUES (?1, ?2)`, name, b); err != nil {
+	_, err = tx.tx.Exec(`INSERT INTO master_entry (feed, entry) VALUES (?1, ?2)`, name, b)
+	if err == nil {
+		_, err = tx.tx.Exec(`INSERT INTO feed (name, news, version, head, source, place) VALUES (?1, 1, 0, ?2, 0, 0) ON CONFLICT DO NOTHING`, name, make([]byte, len(change.Hash{})))
+	}
+	if err != nil {
 		return fmt.Errorf("store news of %s: %w", name, err)
 	}
-	return nil
+	return tx.Notify(NoticeMaster, "")
 }
 
 // checkItem opens a case when the catalogue does not have an item that there is stock of.
@@ -162,7 +166,7 @@ func (tx *Tx) PutChunk(f FeedHead, chunk []byte) error {
 	var err error
 	if f.id == 0 {
 		var r vault.Result
-		r, err = tx.tx.Exec(`INSERT INTO feed (name, version, head, source, place) VALUES (?1, ?2, ?3, ?4, ?5)`,
+		r, err = tx.tx.Exec(`INSERT INTO feed (name, news, version, head, source, place) VALUES (?1, 0, ?2, ?3, ?4, ?5)`,
 			f.Name, signed(f.Version), f.Hash[:], f.Source, f.Place)
 		f.id = r.LastInsertID
 	} else {
@@ -234,7 +238,7 @@ func (v *View) MasterFeeds() ([]string, error) {
 		err := r.Scan(&name)
 		out = append(out, name)
 		return err
-	}, `SELECT DISTINCT feed FROM master_entry ORDER BY feed`)
+	}, `SELECT name FROM feed WHERE news = 1 ORDER BY name`)
 	if err != nil {
 		return nil, fmt.Errorf("read feeds: %w", err)
 	}

@@ -162,3 +162,20 @@ func (v *View) Counts() (Counts, error) {
 	}
 	return c, nil
 }
+
+// Balances calls fn for every stored balance.
+func (v *View) Balances(fn func(stock.Cell, stock.Balance) error) error {
+	err := each(v.tx, func(r *vault.Rows) error {
+		var at stock.Cell
+		var moved, adjusted, counted int64
+		if err := r.Scan(&at.Location, &at.Key.SKU, &at.Key.Lot, &at.Key.Serial, &at.Key.Expiry, &at.Key.State, &moved, &adjusted, &counted); err != nil {
+			return err
+		}
+		return fn(at, stock.Balance{Moved: stock.Quantity(moved), Adjusted: stock.Quantity(adjusted), Counted: counted == 1})
+	}, `SELECT l.name, k.sku, k.lot, k.serial, k.expiry, k.state, b.moved, b.adjusted, b.counted
+	      FROM balance b JOIN location l ON l.id = b.location JOIN stock_key k ON k.id = b.key`)
+	if err != nil {
+		return fmt.Errorf("read balances: %w", err)
+	}
+	return nil
+}

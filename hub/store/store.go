@@ -83,6 +83,7 @@ type Tx struct {
 	cases map[caseName]*pendingCase
 	order []*pendingCase
 	nodes []*nodeRow
+	said  map[string]bool // notices
 }
 
 // Update runs fn in one transaction at the given time. fn runs alone and must not wait; it
@@ -154,8 +155,16 @@ type Notice struct {
 	Node string
 }
 
-// Notify leaves word for the running server, which may be another program.
+// Notify leaves word for the running server, which may be another program. The same word
+// is left once in a transaction.
 func (tx *Tx) Notify(kind, node string) error {
+	if tx.said[kind+node] {
+		return nil
+	}
+	if tx.said == nil {
+		tx.said = map[string]bool{}
+	}
+	tx.said[kind+node] = true
 	_, err := tx.tx.Exec(`INSERT INTO notice (kind, node) VALUES (?1, ?2)`, kind, node)
 	if err != nil {
 		return fmt.Errorf("notify of %s: %w", kind, err)

@@ -39,6 +39,7 @@ CREATE INDEX master_entry_of_feed ON master_entry (feed, seq);
 CREATE TABLE feed (
     id      INTEGER PRIMARY KEY,
     name    TEXT    NOT NULL UNIQUE,
+    news    INTEGER NOT NULL CHECK (news IN (0, 1)), -- its source is master_entry
     version INTEGER NOT NULL, -- of the last chunk
     head    BLOB    NOT NULL, -- its hash
     source  INTEGER NOT NULL,

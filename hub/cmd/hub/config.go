@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"stockade/protocol/topic"
+)
+
+// config is the file given by --config. Folders in it may be relative to the file's own.
+type config struct {
+	// Org is the organisation's id: [a-z0-9-]. It can not be changed once the hub exists.
+	Org string `toml:"org"`
+	// DataDir holds everything that the hub keeps, encrypted.
+	DataDir string `toml:"data_dir"`
+	// KeyFile holds the key of the store; it must lie outside DataDir. Made by hub init.
+	KeyFile string `toml:"key_file"`
+	// Lang is the language of messages: "zh" (default) or "en".
+	Lang string `toml:"lang"`
+	// Zone is the headquarters' time zone, for business days; default Asia/Shanghai.
+	Zone string `toml:"zone"`
+	// Names are the DNS names and addresses by which nodes and browsers reach the hub; the
+	// first is told to nodes. Default: localhost.
+	Names []string `toml:"names"`
+
+	// Pages is the HTTPS listener of the pages for people.
+	Pages listener `toml:"pages"`
+	// Nodes is the HTTPS listener where nodes enrol and renew their certificates.
+	Nodes listener `toml:"nodes"`
+	// MQTT is the broker: the hub's own, or a foreign one.
+	MQTT mqttConfig `toml:"mqtt"`
+}
+
+type listener struct {
+	// Listen is host:port; port 0 takes a free one. Defaults: pages :8443, nodes :8444.
+	Listen string `toml:"listen"`
+	// Public is host:port as others see it, when it is not the first of names and the
+	// listener's port.
+	Public string `toml:"public"`
+}
+
+type mqttConfig struct {
+	// Listen is where the hub's own broker listens; default :8883.
+	Listen string `toml:"listen"`
+	// Broker names a foreign broker instead: mqtts://host:port. The hub's own is not started then.
+	Broker string `toml:"broker"`
+	// Public are the brokers that nodes are told, mqtts://host:port; default: the one above.
+	Public []string `toml:"public"`
+}
+
+// storeFile is the store inside DataDir.
+const storeFile = "hub.db"
+
+func loadConfig(path string) (config, error) {
+	b, err := os.ReadFile(path) //nolint:gosec // named by the operator
+	if err != nil {
+		return config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	c := config{Lang: "zh", Zone: "Asia/Shanghai", Names: []string{"localhost"}, Pages: listener{Listen: ":8443"}, Nodes: listener{Listen: ":8444"}}
+	dec := toml.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		var strict *toml.StrictMissingError
+		if errors.As(err, &strict) {
+			return config{}, fmt.Errorf("read configuration %s: unknown setting:\n%s", path, strict.String())
+		}
+		return config{}, fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	if c.MQTT.Broker == "" && c.MQTT.Listen == "" {
+		c.MQTT.Listen = ":8883"
+	}
+	dir := filepath.Dir(path)
+	for _, p := range []*string{&c.DataDir, &c.KeyFile} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	if err := c.check(); err != nil {
+		return config{}, fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	return c, nil
+}
+
+func (c config) check() error {
+	if _, err := topic.ParseOrg(c.Org); err != nil {
+		return fmt.Errorf("org: %w", err)
+	}
+	if c.DataDir == "" || c.KeyFile == "" {
+		return errors.New("data_dir and key_file are needed")
+	}
+	if c.Lang != "zh" && c.Lang != "en" {
+		return fmt.Errorf("lang %q: want zh or en", c.Lang)
+	}
+	if _, err := time.LoadLocation(c.Zone); err != nil {
+		return fmt.Errorf("zone: %w", err)
+	}
+	if len(c.Names) == 0 {
+		return errors.New("names: at least one name or address is needed by which nodes reach the hub")
+	}
+	for name, l := range map[string]string{"pages.listen": c.Pages.Listen, "nodes.listen": c.Nodes.Listen} {
+		if _, _, err := net.SplitHostPort(l); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if (c.MQTT.Broker == "") == (c.MQTT.Listen == "") {
+		return errors.New("mqtt: set either listen (the hub's own broker) or broker (a foreign one)")
+	}
+	for _, u := range append([]string{c.MQTT.Broker}, c.MQTT.Public...) {
+		if p, err := url.Parse(u); u != "" && (err != nil || p.Scheme != "mqtts" || p.Port() == "") {
+			return fmt.Errorf("mqtt: %q: want mqtts://host:port", u)
+		}
+	}
+	return nil
+}
+
+// zone returns the headquarters' time zone; check has made sure that there is one.
+func (c config) zone() *time.Location {
+	z, err := time.LoadLocation(c.Zone)
+	if err != nil {
+		return time.UTC
+	}
+	return z
+}
+
+// storePath returns the path of the store.
+func (c config) storePath() string { return filepath.Join(c.DataDir, storeFile) }

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"stockade/hub/store"
+	"stockade/protocol/stock"
+)
+
+// watchEvery is how often the server looks whether a command has left word.
+const watchEvery = 250 * time.Millisecond
+
+// watch carries out what commands and pages have decided and only the running server can do.
+func (s *server) watch(ctx context.Context) error {
+	var last int64
+	err := s.store.View(ctx, func(v *store.View) (err error) { last, err = v.LastNotice(); return err })
+	if err != nil {
+		return err
+	}
+	s.publisher.Wake() // for what was written while the server was away
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		var notices []store.Notice
+		err := s.store.View(ctx, func(v *store.View) (err error) { notices, err = v.NoticesAfter(last); return err })
+		if err != nil {
+			if ctx.Err() == nil {
+				s.log.Error("look for notices", "err", err)
+			}
+			continue
+		}
+		for _, n := range notices {
+			last = n.Seq
+			s.notice(n)
+		}
+	}
+}
+
+func (s *server) notice(n store.Notice) {
+	s.log.Info("noticed", "kind", n.Kind, "node", n.Node)
+	switch n.Kind {
+	case store.NoticeRevoked:
+		s.disconnect(stock.NodeID(n.Node))
+	case store.NoticeDecided:
+		s.sessions.More(stock.NodeID(n.Node)) // it waits, and may ask again now
+		s.publisher.Wake()
+	case store.NoticeEnrolled, store.NoticeMaster:
+		s.publisher.Wake()
+	}
+}
