@@ -24,6 +24,8 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"decode", "解码扫描字节（标准输入，每行一条） / decode scanner bytes from standard input, a literal a line", runDecode},
+		{"audit", "离线核验导出的审计日志 / check an exported audit log offline", runAudit},
+		{"sim", "模拟扫描枪或打印机 / play a scanner or a printer on a pseudo-terminal", runSim},
 	}
 }
 

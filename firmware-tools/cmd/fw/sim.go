@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"sync"
+)
+
+const (
+	scannerUsage = "  sim scanner --link PATH --file FILE [--gap 200ms] [--terminator keep|none|cr|lf|crlf|tab] [--noise N --seed S] [--chunk N] [--repeat]"
+	printerUsage = "  sim printer --link PATH [--dir DIR] [--slow BPS] [--answer-in-error]"
+)
+
+// runSim plays a device until ctx ends, which is no error.
+func runSim(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		return fmt.Errorf("%w: sim scanner|printer\n%s\n%s", errUsage, scannerUsage, printerUsage)
+	}
+	switch args[0] {
+	case "scanner":
+		return simScanner(ctx, args[1:], stdout)
+	case "printer":
+		return simPrinter(ctx, args[1:], stdin, stdout, stderr)
+	}
+	return fmt.Errorf("%w: 没有设备 / no device %q: scanner, printer", errUsage, args[0])
+}
+
+// parseSim reads options and insists that nothing is left over.
+func parseSim(flags *flag.FlagSet, args []string) error {
+	flags.SetOutput(io.Discard)
+	if err := flags.Parse(args); err != nil {
+		return fmt.Errorf("%w: sim %s: %w", errUsage, flags.Name(), err)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%w: sim %s: 多余的参数 / unexpected argument %q", errUsage, flags.Name(), flags.Arg(0))
+	}
+	return nil
+}
+
+// ended makes the end of ctx a clean one.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+// events writes one JSON object a line, whole lines whoever writes.
+type events struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (e *events) write(event any) error {
+	line, err := json.Marshal(event)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, err := e.w.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	return nil
+}
