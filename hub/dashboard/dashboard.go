@@ -1,0 +1,104 @@
+// Package dashboard is what people see of the headquarters: consolidated stock, where every
+// figure comes from, nodes and the decisions about them, open cases, the audit log and the
+// catalogue; and the same for programs under /api/v1.
+//
+// It keeps nothing and decides nothing. What it shows and does goes through Hub, which the
+// program fulfils; package web brings sign-in, guards, layout and texts.
+//
+// # For programs
+//
+// All answers are JSON, errors are {"error":{"code","args","message","request"}}. Times are
+// RFC 3339, quantities decimal text; "0001-01-01T00:00:00Z" is a time that never was.
+//
+//	GET /api/v1/stock?q=&warehouse=&sku=&limit=&after=     -> {"rows":[StockRow],"as_of":[AsOf],"next":""}
+//	GET /api/v1/items/{sku}/movements?limit=&before=       -> {"movements":[Change],"next":""}; the newest first
+//	GET /api/v1/nodes                                      -> {"nodes":[Node],"held":[Held]}
+//	GET /api/v1/exceptions?all=1&limit=&before=            -> {"exceptions":[Case],"next":""}; the newest first
+//	GET /api/v1/audit/head                                 -> LogHead
+package dashboard
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+
+	"stockade/internal/identity"
+	"stockade/internal/web"
+	"stockade/protocol/stock"
+)
+
+//go:embed pages
+var pages embed.FS
+
+// Hub is what the pages read and do. What does not exist gives web.NotFound; a refusal that
+// the reader can do something about is a *web.Failure. Acts are recorded in the audit log as
+// those of by, together with what they do.
+type Hub interface {
+	Stock(ctx context.Context, q StockQuery) (StockPage, error)
+	// Warehouses returns the warehouses that any node works in.
+	Warehouses(ctx context.Context) ([]stock.Warehouse, error)
+	// Item returns what is known of an item that is in the catalogue or was ever in stock.
+	Item(ctx context.Context, sku stock.SKU) (Item, error)
+	Movements(ctx context.Context, q MovementQuery) (MovementPage, error)
+	Batch(ctx context.Context, at Place) (Batch, error)
+	Nodes(ctx context.Context) (Nodes, error)
+	Cases(ctx context.Context, q CaseQuery) (CasePage, error)
+	LogHead(ctx context.Context) (LogHead, error)
+	Catalogue(ctx context.Context, q CatalogueQuery) (CataloguePage, error)
+
+	// Decide carries out a decision about the held batch with that header hash, in hex.
+	Decide(ctx context.Context, hash string, accept bool, reason string, by identity.Person) error
+	// Settle ends the dispute over a node of which no batch is held.
+	Settle(ctx context.Context, node stock.NodeID, reason string, by identity.Person) error
+	PutItem(ctx context.Context, f ItemForm, by identity.Person) error
+	PutBin(ctx context.Context, f BinForm, by identity.Person) error
+}
+
+type dashboard struct{ Hub }
+
+// Site returns the pages and the API of a hub.
+func Site(hub Hub) (web.Site, error) {
+	d := &dashboard{hub}
+	templates, err := fs.Sub(pages, "pages")
+	if err != nil {
+		return web.Site{}, err
+	}
+	return web.Site{
+		Routes:    append(d.pageRoutes(), d.apiRoutes()...),
+		Templates: templates,
+		Menu: []web.Link{
+			{Path: "/", Text: "menu.stock", Permission: "stock.read"},
+			{Path: "/nodes", Text: "menu.nodes", Permission: "node.read"},
+			{Path: "/exceptions", Text: "menu.exceptions", Permission: "case.read"},
+			{Path: "/audit", Text: "menu.audit", Permission: "audit.read"},
+			{Path: "/catalogue", Text: "menu.catalogue", Permission: "master.read"},
+		},
+	}, nil
+}
+
+func (d *dashboard) pageRoutes() []web.Route {
+	return []web.Route{
+		{Method: "GET", Path: "/", Permission: "stock.read", Handler: d.getStock},
+		{Method: "GET", Path: "/item/:sku", Permission: "stock.read", Handler: d.getItem},
+		{Method: "GET", Path: "/batch/:node/:epoch/:seq", Permission: "movement.read", Handler: d.getBatch},
+		{Method: "GET", Path: "/nodes", Permission: "node.read", Handler: d.getNodes},
+		{Method: "POST", Path: "/held/:hash/accept", Permission: "held.decide", Handler: d.decide(true)},
+		{Method: "POST", Path: "/held/:hash/reject", Permission: "held.decide", Handler: d.decide(false)},
+		{Method: "POST", Path: "/node/:node/settle", Permission: "held.decide", Handler: d.settle},
+		{Method: "GET", Path: "/exceptions", Permission: "case.read", Handler: d.getCases},
+		{Method: "GET", Path: "/audit", Permission: "audit.read", Handler: d.getAudit},
+		{Method: "GET", Path: "/catalogue", Permission: "master.read", Handler: d.getCatalogue},
+		{Method: "POST", Path: "/catalogue/item", Permission: "master.write", Handler: d.putItem},
+		{Method: "POST", Path: "/catalogue/bin", Permission: "master.write", Handler: d.putBin},
+	}
+}
+
+func (d *dashboard) apiRoutes() []web.Route {
+	return []web.Route{
+		{Method: "GET", Path: "/api/v1/stock", Permission: "stock.read", Handler: d.apiStock},
+		{Method: "GET", Path: "/api/v1/items/:sku/movements", Permission: "movement.read", Handler: d.apiMovements},
+		{Method: "GET", Path: "/api/v1/nodes", Permission: "node.read", Handler: d.apiNodes},
+		{Method: "GET", Path: "/api/v1/exceptions", Permission: "case.read", Handler: d.apiCases},
+		{Method: "GET", Path: "/api/v1/audit/head", Permission: "audit.read", Handler: d.apiLogHead},
+	}
+}
