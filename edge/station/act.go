@@ -15,16 +15,17 @@ import (
 
 // act is one scan, or one press of a button, in its transaction.
 type act struct {
-	s      *Station
-	tx     *store.Tx
-	st     State
-	meta   change.Meta
-	worker Worker
-	reason string // of a lead who lets it pass
-	f      Feedback
+	s        *Station
+	tx       *store.Tx
+	st       State
+	meta     change.Meta
+	worker   Worker
+	reason   string // of a lead who lets it pass
+	f        Feedback
+	movement stock.ID // that was posted
 }
 
-// end keeps the scan and the station's state, and returns what the worker is told.
+// end keeps the scan and where the station stands, and returns what the worker is told.
 func (a *act) end() (Feedback, error) {
 	switch a.f.Outcome {
 	case Accepted:
@@ -32,24 +33,16 @@ func (a *act) end() (Feedback, error) {
 	case Refused:
 		a.st.Refused++
 	}
-	b, err := json.Marshal(a.f)
+	told, err := json.Marshal(a.f.Told)
 	if err != nil {
-		return Feedback{}, err
-	}
-	if err := a.tx.PutScan(store.Scan{Station: a.s.config.Name, Number: a.f.Number, Day: a.f.Day, Outcome: string(a.f.Outcome), Code: a.f.Code, Feedback: b}); err != nil {
 		return Feedback{}, err
 	}
 	st, err := json.Marshal(a.st)
 	if err != nil {
 		return Feedback{}, err
 	}
-	return a.f, a.tx.PutStationState(a.s.config.Name, st)
-}
-
-func (a *act) scan(s barcode.Scan) {
-	if b, err := json.Marshal(s); err == nil {
-		a.f.Scan = b
-	}
+	return a.f, a.tx.PutScan(store.Scan{Station: a.s.config.Name, Time: a.f.Time, Day: a.f.Day, Outcome: string(a.f.Outcome), Code: a.f.Code, Raw: a.f.Raw,
+		Told: told, State: st, Movement: a.movement, Undo: a.st.Undo})
 }
 
 func (a *act) inform(code string, args map[string]string) error {
@@ -113,7 +106,16 @@ func (a *act) text(s barcode.Scan) error {
 	case ok:
 		return a.bin(bin)
 	case named:
-		return a.refuse(UnknownBin, map[string]string{"text": code})
+		return a.refuse(UnknownBin, map[string]string{"text": clip(code)})
+	}
+	// A GTIN that did not come as one was read from a symbol that is not for items.
+	if !barcode.ValidGTIN(s.Text) {
+		if _, err := a.tx.ItemByCode(s.Text); !errors.Is(err, store.ErrNotFound) {
+			if err != nil {
+				return err
+			}
+			return a.item(s.Text, s)
+		}
 	}
 	return a.refuse(NotAnItem, map[string]string{"text": clip(s.Text)})
 }
@@ -126,7 +128,7 @@ func (a *act) command(text string) error {
 	case "STK:CONFIRM":
 		return a.confirm()
 	case "STK:UNDO":
-		return a.undo("")
+		return a.undo(a.st.Undo)
 	case "STK:CANCEL":
 		return a.cancel()
 	}
@@ -138,13 +140,26 @@ func (a *act) setMode(m Mode) error {
 		return a.refuse(UnknownCommand, map[string]string{"text": clip(string(m))})
 	}
 	if a.st.Mode != m {
-		a.st.Mode, a.st.Bin, a.st.Target, a.st.Moved = m, "", "", false
-		if err := a.tx.ClearSheet(a.s.config.Name); err != nil {
+		if open, err := a.counting(); err != nil || open {
 			return err
 		}
+		a.st.Mode, a.st.Bin, a.st.Target, a.st.Moved = m, "", "", false
 	}
 	a.f.Mode = m
 	return a.inform(ModeChosen, map[string]string{"mode": "text:mode." + string(m)})
+}
+
+// counting refuses to leave a bin whose count was begun and not confirmed: what was counted must
+// not vanish, and what was not counted yet must not pass for gone.
+func (a *act) counting() (bool, error) {
+	if a.st.Mode != Count || a.st.Bin == "" {
+		return false, nil
+	}
+	found, err := a.tx.Sheet(a.s.config.Name)
+	if err != nil || len(found) == 0 {
+		return false, err
+	}
+	return true, a.refuse(CountOpen, map[string]string{"bin": a.st.Bin.Code()})
 }
 
 func (a *act) cancel() error {
@@ -158,19 +173,19 @@ func (a *act) cancel() error {
 // bin chooses the bin that the following scans are about.
 func (a *act) bin(l stock.Location) error {
 	a.f.Location = l
+	switch a.st.Mode {
+	case LookUp:
+		return a.lookUpBin(l)
+	case Receive, Undo: // no bin is chosen in them: what a worker means by one must not be guessed
+		return a.refuse(NoBinNow, map[string]string{"mode": "text:mode." + string(a.st.Mode), "receiving": a.s.config.Receiving.Code()})
+	}
 	if a.st.Mode == Transfer && a.st.Bin != "" && !a.st.Moved && l != a.st.Bin {
 		a.st.Target = l
 		return a.inform(TargetChosen, map[string]string{"bin": a.st.Bin.Code(), "target": l.Code()})
 	}
-	if a.st.Mode == Count && a.st.Bin != "" && a.st.Bin != l {
-		found, err := a.tx.Sheet(a.s.config.Name)
-		if err != nil {
+	if l != a.st.Bin {
+		if open, err := a.counting(); err != nil || open {
 			return err
-		}
-		if len(found) > 0 { // the next bin closes the one before: nothing counted is lost
-			if err := a.postCount(found); err != nil {
-				return err
-			}
 		}
 	}
 	a.st.Bin, a.st.Target, a.st.Moved = l, "", false
@@ -246,35 +261,49 @@ func amount(s barcode.Scan, item store.Item) (stock.Scanned, stock.Quantity, err
 	return stock.Scanned{Count: count, Unit: item.Code.Unit, Factor: item.Code.Factor}, quantity, nil
 }
 
-// post adds the movement to ledger and outbox.
+// post adds the movement to ledger and outbox. at is the cell that the worker is told of.
 func (a *act) post(m stock.Movement, code string, at stock.Location, args map[string]string) error {
-	m.Override = a.reason
-	if err := m.Check(); err != nil {
-		return err
+	if err := m.Check(); err != nil { // a text that is too long for any label
+		return a.refuse(NotAnItem, map[string]string{"text": clip(fmt.Sprintf("%q", a.f.Raw))})
+	}
+	if fits, err := a.fits(m); err != nil || !fits {
+		if err != nil {
+			return err
+		}
+		return a.refuse(TooMuch, nil)
 	}
 	c, err := change.OfMovement(a.made(), m)
 	if err != nil {
 		return err
 	}
-	id, err := a.tx.Add(c)
-	if err != nil {
+	if a.movement, err = a.tx.Add(c); err != nil {
 		return err
 	}
 	balance, err := a.tx.Balance(stock.Cell{Location: at, Key: m.Key})
 	if err != nil {
 		return err
 	}
-	a.f.Outcome, a.f.Code, a.f.Movement, a.f.Location, a.f.OnHand = Accepted, code, id.String(), at, balance.OnHand().String()
-	a.f.Args = map[string]string{"quantity": m.Quantity.String(), "bin": at.Code(), "on_hand": a.f.OnHand}
-	for k, v := range args {
-		a.f.Args[k] = v
-	}
+	a.f.Outcome, a.f.Code, a.f.Args, a.f.Movement, a.f.Location, a.f.OnHand = Accepted, code, args, a.movement.String(), at, balance.OnHand().String()
 	if m.Reverses.IsZero() {
-		a.st.Last, a.f.Undoable = id.String(), true
+		a.st.Undo, a.f.Undoable = a.movement, true
 	} else {
-		a.st.Last = ""
+		a.st.Undo = stock.ID{}
 	}
 	return nil
+}
+
+// fits reports whether the balances of both cells can hold the movement.
+func (a *act) fits(m stock.Movement) (bool, error) {
+	for at, q := range map[stock.Location]stock.Quantity{m.From: -m.Quantity, m.To: m.Quantity} {
+		b, err := a.tx.Balance(stock.Cell{Location: at, Key: m.Key})
+		if err != nil {
+			return false, err
+		}
+		if _, err := b.Moved.Plus(q); err != nil {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // shown returns what a scan without item says, for the sentence that refuses it.

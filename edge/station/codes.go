@@ -36,6 +36,9 @@ const (
 	UndoneBefore   = "scan.undone_before"   //
 	UndoTooLate    = "scan.undo_too_late"   // bin, on_hand
 	NothingCounted = "scan.nothing_counted" //
+	CountOpen      = "scan.count_open"      // bin
+	NoBinNow       = "scan.no_bin_now"      // bin, mode (text key), receiving
+	BinLookedUp    = "scan.lookup_bin"      // bin, goods
 )
 
 // Unreadable returns the code for a scan that the decoder could not use.

@@ -1,7 +1,9 @@
 package station
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"stockade/edge/store"
@@ -36,11 +38,8 @@ func (a *act) pick(m stock.Movement, to stock.Location) error {
 		return err
 	}
 	m.From, m.To = a.st.Bin, to
-	if err := a.post(m, Picked, m.From, nil); err != nil {
-		return err
-	}
 	a.f.Quantity = "-" + m.Quantity.String()
-	return nil
+	return a.post(m, Picked, m.From, nil)
 }
 
 // transfer moves goods between the two chosen bins.
@@ -63,30 +62,18 @@ func (a *act) transfer(m stock.Movement) error {
 // choose finds in the chosen bin the stock that the scan means. A label need not say lot, serial
 // number and expiry; where only one kind of stock fits it is taken.
 func (a *act) choose(m *stock.Movement) (bool, error) {
-	rows, err := a.tx.Rows(store.Filter{SKU: m.Key.SKU})
+	here, err := a.tx.Holdings(m.Key, a.st.Bin, maxListed+1)
 	if err != nil {
 		return false, err
 	}
-	var here []store.Row
-	var elsewhere []string
-	for _, r := range rows {
-		switch {
-		case !fits(m.Key, r.Cell.Key) || r.OnHand <= 0:
-		case r.Cell.Location == a.st.Bin:
-			here = append(here, r)
-		default:
-			elsewhere = append(elsewhere, r.Cell.Location.Code())
-		}
-	}
+	here = meant(m.Key, here)
 	bin := map[string]string{"bin": a.st.Bin.Code()}
 	switch {
 	case len(here) == 0 && a.reason != "":
-		return true, nil // a lead has seen it
-	case len(here) == 0 && len(elsewhere) > 0:
-		bin["places"] = list(elsewhere)
-		return false, a.refuse(WrongBin, bin)
+		m.Override = a.reason
+		return true, nil
 	case len(here) == 0:
-		return false, a.refuse(NotOnHand, bin)
+		return false, a.notHere(m.Key, bin)
 	case len(here) > 1:
 		bin["lots"] = lots(here)
 		return false, a.refuse(WhichLot, bin)
@@ -96,11 +83,43 @@ func (a *act) choose(m *stock.Movement) (bool, error) {
 	if m.Key.Expiry.Before(a.st.Day) {
 		return false, a.refuse(Expired, map[string]string{"expiry": string(m.Key.Expiry)})
 	}
-	if m.Quantity > here[0].OnHand && a.reason == "" {
-		bin["on_hand"], bin["quantity"] = here[0].OnHand.String(), m.Quantity.String()
-		return false, a.refuse(MoreThanHere, bin)
+	if m.Quantity > here[0].OnHand {
+		if a.reason == "" {
+			bin["on_hand"] = here[0].OnHand.String()
+			return false, a.refuse(MoreThanHere, bin)
+		}
+		m.Override = a.reason
 	}
 	return true, nil
+}
+
+// meant narrows holdings to the one that the label names exactly, if it names a lot or a unit.
+func meant(label stock.Key, here []store.Holding) []store.Holding {
+	for _, h := range here {
+		if h.Cell.Key == label && (label.Lot != "" || label.Serial != "") {
+			return []store.Holding{h}
+		}
+	}
+	return here
+}
+
+// notHere says where the goods are instead.
+func (a *act) notHere(k stock.Key, args map[string]string) error {
+	elsewhere, err := a.tx.Holdings(k, "", maxListed+1)
+	if err != nil {
+		return err
+	}
+	if len(elsewhere) == 0 {
+		return a.refuse(NotOnHand, args)
+	}
+	var places []string
+	for _, h := range elsewhere {
+		if code := h.Cell.Location.Code(); !slices.Contains(places, code) {
+			places = append(places, code)
+		}
+	}
+	args["places"] = list(places)
+	return a.refuse(WrongBin, args)
 }
 
 // fits reports whether stock can be what a label means: what the label says must agree.
@@ -109,18 +128,29 @@ func fits(label, k stock.Key) bool {
 		(label.Expiry == "" || label.Expiry == k.Expiry)
 }
 
-func lots(rows []store.Row) string {
+func lots(here []store.Holding) string {
 	var out []string
-	for _, r := range rows {
-		k := r.Cell.Key
-		out = append(out, strings.Trim(strings.Join([]string{string(k.Lot), string(k.Serial), string(k.Expiry)}, " "), " "))
+	for _, h := range here {
+		out = append(out, described(h.Cell.Key))
 	}
 	return list(out)
 }
 
+// described tells stock of one item apart, as people read it on labels.
+func described(k stock.Key) string {
+	words := slices.DeleteFunc([]string{string(k.Lot), string(k.Serial), string(k.Expiry)}, func(s string) bool { return s == "" })
+	if len(words) == 0 {
+		return "–"
+	}
+	return strings.Join(words, " ")
+}
+
+// maxListed is how many places or lots a sentence names.
+const maxListed = 5
+
 func list(words []string) string {
-	if len(words) > 5 {
-		words = append(words[:5:5], "…")
+	if len(words) > maxListed {
+		words = append(words[:maxListed:maxListed], "…")
 	}
 	return strings.Join(words, ", ")
 }
@@ -131,12 +161,27 @@ func (a *act) count(k stock.Key, q stock.Quantity) error {
 	if a.st.Bin == "" {
 		return a.refuse(BinFirst, nil)
 	}
+	here, err := a.tx.Holdings(k, a.st.Bin, maxListed+1)
+	if err != nil {
+		return err
+	}
+	switch here = meant(k, here); len(here) {
+	case 0: // the ledger does not expect it here: the label alone says what it is
+	case 1:
+		k = here[0].Cell.Key
+		a.f.Lot, a.f.Serial, a.f.Expiry = k.Lot, k.Serial, k.Expiry
+	default:
+		return a.refuse(WhichLot, map[string]string{"bin": a.st.Bin.Code(), "lots": lots(here)})
+	}
 	found, err := a.tx.AddFound(a.s.config.Name, k, q)
+	if errors.Is(err, stock.ErrOverflow) {
+		return a.refuse(TooMuch, nil)
+	}
 	if err != nil {
 		return err
 	}
 	a.f.Outcome, a.f.Code, a.f.Location = Accepted, Counted, a.st.Bin
-	a.f.Args = map[string]string{"quantity": q.String(), "bin": a.st.Bin.Code(), "found": found.String()}
+	a.f.Args = map[string]string{"found": found.String()}
 	return nil
 }
 
@@ -201,46 +246,61 @@ func (a *act) postCount(found []store.Found) error {
 	return nil
 }
 
+// lookUp tells where stock of a label lies.
 func (a *act) lookUp(item store.Item, k stock.Key) error {
-	rows, err := a.tx.Rows(store.Filter{SKU: item.SKU})
+	rows, err := a.tx.Holdings(k, "", maxLookedUp)
 	if err != nil {
 		return err
 	}
 	total := stock.Quantity(0)
 	var places []string
 	for _, r := range rows {
-		if !fits(k, r.Cell.Key) {
-			continue
+		if total, err = total.Plus(r.OnHand); err != nil {
+			return a.refuse(TooMuch, nil)
 		}
-		total += r.OnHand
-		places = append(places, strings.TrimSpace(fmt.Sprintf("%s: %s %s", r.Cell.Location.Code(), r.OnHand, r.Cell.Key.Lot)))
+		places = append(places, fmt.Sprintf("%s: %s (%s)", r.Cell.Location.Code(), r.OnHand, described(r.Cell.Key)))
 	}
 	a.f.OnHand = total.String()
-	return a.inform(LookedUp, map[string]string{"on_hand": total.String(), "unit": item.Unit, "places": list(places)})
+	if len(rows) == maxLookedUp {
+		a.f.OnHand += "+"
+	}
+	return a.inform(LookedUp, map[string]string{"places": list(places)})
 }
 
-// undo takes back one movement: the given one, or the station's last.
-func (a *act) undo(id string) error {
-	if id == "" {
-		id = a.st.Last
-	}
-	name, err := stock.ParseID(id)
+// maxLookedUp bounds how much stock a look-up adds up.
+const maxLookedUp = 1000
+
+// lookUpBin tells what lies in a bin.
+func (a *act) lookUpBin(l stock.Location) error {
+	rows, err := a.tx.Rows(store.Filter{Location: l, Limit: maxListed + 1})
 	if err != nil {
+		return err
+	}
+	var goods []string
+	for _, r := range rows {
+		goods = append(goods, fmt.Sprintf("%s %s %s", r.Name, r.OnHand, r.Unit))
+	}
+	return a.inform(BinLookedUp, map[string]string{"goods": list(goods)})
+}
+
+// undo takes back one movement of this station.
+func (a *act) undo(id stock.ID) error {
+	c, err := a.tx.Change(id)
+	if errors.Is(err, store.ErrNotFound) {
 		return a.refuse(NothingToUndo, nil)
 	}
-	c, err := a.tx.Change(name)
 	if err != nil {
-		return a.refuse(NothingToUndo, nil)
+		return err
 	}
-	m, err := c.Movement(name)
-	if err != nil || c.Meta.Terminal != a.s.config.Name || !m.Reverses.IsZero() {
+	m, err := c.Movement(id)
+	if err != nil || id.Node != a.tx.Node() || c.Meta.Terminal != a.s.config.Name || !m.Reverses.IsZero() {
 		return a.refuse(NothingToUndo, nil)
 	}
 	if item, err := a.tx.Item(m.Key.SKU); err == nil {
 		a.f.Item, a.f.Unit = item.Name, item.Unit
 	}
 	a.f.SKU, a.f.Lot, a.f.Serial, a.f.Expiry, a.f.Quantity = m.Key.SKU, m.Key.Lot, m.Key.Serial, m.Key.Expiry, m.Quantity.String()
-	if done, err := a.tx.Reversed(name); err != nil || done {
+	if done, err := a.tx.Reversed(id); err != nil || done {
 		if err != nil {
 			return err
 		}
@@ -265,22 +325,24 @@ func (a *act) undo(id string) error {
 
 // undoItem takes back this station's newest movement of the scanned item.
 func (a *act) undoItem(k stock.Key) error {
-	entries, err := a.tx.Movements(k.SKU, 0, 200)
+	entries, _, err := a.tx.Movements(k.SKU, "", maxUndo)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		c, err := a.tx.Change(e.Movement.ID)
-		if err != nil {
-			return err
+		if !e.Own || e.Meta.Terminal != a.s.config.Name || !e.Movement.Reverses.IsZero() || !fits(k, e.Movement.Key) {
+			continue
 		}
-		done, err := a.tx.Reversed(e.Movement.ID)
-		if err != nil {
-			return err
-		}
-		if c.Meta.Terminal == a.s.config.Name && !done && e.Movement.Reverses.IsZero() && fits(k, e.Movement.Key) {
-			return a.undo(e.Movement.ID.String())
+		if done, err := a.tx.Reversed(e.Movement.ID); err != nil || !done {
+			if err != nil {
+				return err
+			}
+			return a.undo(e.Movement.ID)
 		}
 	}
 	return a.refuse(NothingToUndo, nil)
 }
+
+// maxUndo is how many movements of an item a scan in undo mode looks back; older ones are
+// taken back from the page.
+const maxUndo = 100

@@ -2,9 +2,9 @@
 // refused, and what the worker is told.
 //
 // Every scan, accepted or refused, is one transaction: the movement or count with its place in
-// the outbox, or the audit entry of the refusal; the scan's own row; and where the station stands.
-// The worker is told after the commit and not before, so that what was shown as done is on
-// disk, and a station that lost power goes on where it was.
+// the outbox, or the audit entry of the refusal; and the scan's own row, which also says where
+// the station then stands. The worker is told after the commit and not before, so that what was
+// shown as done is on disk, and a station that lost power goes on where it was.
 package station
 
 import (
@@ -22,32 +22,6 @@ import (
 	"stockade/protocol/stock"
 )
 
-// Mode is what a station does with a scan.
-type Mode string
-
-// The modes.
-const (
-	Receive  Mode = "receive"
-	Pick     Mode = "pick"
-	Count    Mode = "count"
-	Transfer Mode = "transfer"
-	LookUp   Mode = "lookup"
-	Undo     Mode = "undo"
-)
-
-// Modes returns all modes.
-func Modes() []Mode { return []Mode{Receive, Pick, Count, Transfer, LookUp, Undo} }
-
-// Outcome is how a scan ended.
-type Outcome string
-
-// The outcomes.
-const (
-	Accepted Outcome = "accepted" // a movement or a counted line was committed
-	Refused  Outcome = "refused"  // nothing was booked
-	Info     Outcome = "info"     // an answer, a changed mode, a chosen bin
-)
-
 // Config describes a station. Name, Receiving and Zone are needed.
 type Config struct {
 	Name      string
@@ -56,44 +30,7 @@ type Config struct {
 	Mode      Mode           // at the very first start; Receive when empty
 	Repeat    time.Duration  // equal scans within it are reported, not booked; 0 books all
 	Zone      *time.Location // of the business day
-}
-
-// State is where a station stands. It is kept in the store.
-type State struct {
-	Mode     Mode           `json:"mode"`
-	Bin      stock.Location `json:"bin,omitempty"`    // that picks and counts are about, or transfers come from
-	Target   stock.Location `json:"target,omitempty"` // that transfers go to
-	Moved    bool           `json:"moved,omitempty"`  // something was transferred between the two: the next bin begins anew
-	Number   int64          `json:"number"`           // of the last scan
-	Day      stock.Date     `json:"day"`
-	Accepted int64          `json:"accepted"` // on that day
-	Refused  int64          `json:"refused"`
-	Last     string         `json:"last,omitempty"` // last movement that can be taken back
-}
-
-// Feedback is what the worker is told about one scan.
-type Feedback struct {
-	Number   int64             `json:"number"`
-	Time     time.Time         `json:"time"`
-	Station  string            `json:"station"`
-	Mode     Mode              `json:"mode"`
-	Outcome  Outcome           `json:"outcome"`
-	Code     string            `json:"code"` // see codes.go
-	Args     map[string]string `json:"args,omitempty"`
-	Raw      []byte            `json:"raw"`
-	Scan     json.RawMessage   `json:"scan,omitempty"`
-	Movement string            `json:"movement,omitempty"`
-	Undoable bool              `json:"undoable,omitempty"`
-	SKU      stock.SKU         `json:"sku,omitempty"`
-	Item     string            `json:"item,omitempty"`
-	Lot      stock.Lot         `json:"lot,omitempty"`
-	Serial   stock.Serial      `json:"serial,omitempty"`
-	Expiry   stock.Date        `json:"expiry,omitempty"`
-	Quantity string            `json:"quantity,omitempty"`
-	Unit     string            `json:"unit,omitempty"`
-	Location stock.Location    `json:"location,omitempty"`
-	OnHand   string            `json:"on_hand,omitempty"`
-	Day      stock.Date        `json:"business_day,omitempty"`
+	Now       func() time.Time
 }
 
 // Worker says who scans. The zero worker is the station itself.
@@ -122,6 +59,7 @@ type Station struct {
 	subs  map[chan Feedback]bool
 }
 
+// repeat is the last scan that was dealt with.
 type repeat struct {
 	raw string
 	at  time.Time
@@ -132,7 +70,10 @@ func New(c Config, s *store.Store, clk *clock.Clock) (*Station, error) {
 	if c.Mode == "" {
 		c.Mode = Receive
 	}
-	if c.Name == "" || c.Zone == nil || !slices.Contains(Modes(), c.Mode) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Name == "" || c.Zone == nil || !Known(c.Mode) {
 		return nil, fmt.Errorf("station %q: name, zone and a known mode are needed", c.Name)
 	}
 	if err := c.Receiving.Check(); err != nil || c.Receiving.Outside() {
@@ -148,15 +89,16 @@ func New(c Config, s *store.Store, clk *clock.Clock) (*Station, error) {
 func (s *Station) Config() Config { return s.config }
 
 // Handle deals with one scan and returns what the worker is told, after the commit. An error
-// means that nothing was committed and the worker must be told to scan again.
+// means that nothing was committed: the same scan may be handed in again.
 func (s *Station) Handle(ctx context.Context, scan barcode.Scan, w Worker) (Feedback, error) {
 	return s.handle(ctx, scan, w, "")
 }
 
-// HandleOverride is Handle with a lead's word that the goods are there.
+// HandleOverride is Handle with a lead's word that the goods are there, though the node knows
+// of fewer.
 func (s *Station) HandleOverride(ctx context.Context, scan barcode.Scan, l Lead) (Feedback, error) {
-	if l.Reason == "" {
-		return Feedback{}, fmt.Errorf("station %s: an override needs a reason", s.config.Name)
+	if l.Reason == "" || l.Worker.Actor == "" {
+		return Feedback{}, fmt.Errorf("station %s: an override needs a lead and a reason", s.config.Name)
 	}
 	return s.handle(ctx, scan, l.Worker, l.Reason)
 }
@@ -164,23 +106,24 @@ func (s *Station) HandleOverride(ctx context.Context, scan barcode.Scan, l Lead)
 func (s *Station) handle(ctx context.Context, scan barcode.Scan, w Worker, reason string) (Feedback, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	repeated := s.repeated(scan)
-	return s.commit(ctx, scan.Raw, func(a *act) error {
-		a.worker, a.reason = w, reason
-		a.scan(scan)
+	now := s.config.Now()
+	repeated := s.repeated(scan, now)
+	f, err := s.commit(ctx, scan.Raw, func(a *act) error {
+		a.worker, a.reason, a.f.Scan = w, reason, &scan
 		if repeated {
 			return a.inform(RepeatIgnored, nil)
 		}
 		return a.judge(scan)
 	})
+	if err == nil { // only then the scan was dealt with: one that was not is welcome again
+		s.last = repeat{string(scan.Raw), now}
+	}
+	return f, err
 }
 
-// repeated notes the scan and tells whether the same bytes came within the window before it.
-func (s *Station) repeated(scan barcode.Scan) bool {
-	now := time.Now()
-	was := s.last
-	s.last = repeat{string(scan.Raw), now}
-	return s.config.Repeat > 0 && was.raw != "" && was.raw == s.last.raw && now.Sub(was.at) < s.config.Repeat
+// repeated tells whether the same bytes came within the window before.
+func (s *Station) repeated(scan barcode.Scan, now time.Time) bool {
+	return s.config.Repeat > 0 && s.last.raw != "" && s.last.raw == string(scan.Raw) && now.Sub(s.last.at) < s.config.Repeat
 }
 
 // SetMode changes what the station does.
@@ -199,7 +142,14 @@ func (s *Station) UndoMovement(ctx context.Context, id string, w Worker) (Feedba
 	defer s.mu.Unlock()
 	return s.commit(ctx, nil, func(a *act) error {
 		a.worker = w
-		return a.undo(id)
+		if id == "" {
+			return a.undo(a.st.Undo)
+		}
+		name, err := stock.ParseID(id)
+		if err != nil {
+			return a.refuse(NothingToUndo, nil)
+		}
+		return a.undo(name)
 	})
 }
 
@@ -230,22 +180,28 @@ func (s *Station) begin(tx *store.Tx, raw []byte) (*act, error) {
 		return nil, err
 	}
 	now := s.clock.Wall().In(s.config.Zone)
-	if day := stock.Date(now.Format(time.DateOnly)); st.Day != day {
-		st.Day, st.Accepted, st.Refused = day, 0, 0
-	}
+	st.turnTo(now)
 	st.Number++
 	stamp, quality := s.clock.Now()
 	meta := change.Meta{Time: stamp, Quality: quality, Terminal: s.config.Name, Day: st.Day, Zone: s.config.Zone.String()}
-	return &act{s: s, tx: tx, st: st, meta: meta, f: Feedback{Number: st.Number, Time: now, Station: s.config.Name, Mode: st.Mode, Raw: raw, Day: st.Day}}, nil
+	f := Feedback{Number: st.Number, Time: now, Station: s.config.Name, Raw: raw, Day: st.Day, Told: Told{Mode: st.Mode}}
+	return &act{s: s, tx: tx, st: st, meta: meta, f: f}, nil
 }
 
+// state returns where the station stands: where its last scan left it.
 func (s *Station) state(tx *store.Tx) (State, error) {
-	st := State{Mode: s.config.Mode}
-	b, err := tx.StationState(s.config.Name)
-	if err != nil || b == nil {
-		return st, err
+	last, err := tx.LastScan(s.config.Name)
+	if err != nil {
+		return State{}, err
 	}
-	return st, json.Unmarshal(b, &st)
+	st := State{Mode: s.config.Mode}
+	if last.Number > 0 {
+		if err := json.Unmarshal(last.State, &st); err != nil {
+			return State{}, fmt.Errorf("read state after scan %d: %w", last.Number, err)
+		}
+	}
+	st.Number, st.Day, st.Undo = last.Number, last.Day, last.Undo
+	return st, nil
 }
 
 // State returns where the station stands.
@@ -255,9 +211,7 @@ func (s *Station) State(ctx context.Context) (State, error) {
 		st, err = s.state(tx)
 		return err
 	})
-	if day := stock.Date(s.clock.Wall().In(s.config.Zone).Format(time.DateOnly)); st.Day != day {
-		st.Day, st.Accepted, st.Refused = day, 0, 0
-	}
+	st.turnTo(s.clock.Wall().In(s.config.Zone))
 	return st, err
 }
 
@@ -291,40 +245,31 @@ func (s *Station) publish(f Feedback) {
 
 // Scans returns feedbacks with numbers above after, oldest first.
 func (s *Station) Scans(ctx context.Context, after int64, limit int) ([]Feedback, error) {
-	return s.read(ctx, func(tx *store.Tx) ([]store.Scan, error) { return tx.ScansAfter(s.config.Name, after, limit) })
+	return s.read(ctx, func(tx *store.Tx) ([]Feedback, error) { return Scans(tx, s.config.Name, after, limit) })
 }
 
 // LastScans returns the newest feedbacks, oldest first.
 func (s *Station) LastScans(ctx context.Context, n int) ([]Feedback, error) {
-	f, err := s.read(ctx, func(tx *store.Tx) ([]store.Scan, error) { return tx.LastScans(s.config.Name, n) })
-	slices.Reverse(f)
-	return f, err
+	return s.read(ctx, func(tx *store.Tx) ([]Feedback, error) {
+		scans, err := tx.LastScans(s.config.Name, n)
+		slices.Reverse(scans)
+		return feedbacks(tx, scans, err)
+	})
 }
 
 // RefusedToday returns today's refused scans, newest first.
 func (s *Station) RefusedToday(ctx context.Context, limit int) ([]Feedback, error) {
 	day := stock.Date(s.clock.Wall().In(s.config.Zone).Format(time.DateOnly))
-	return s.read(ctx, func(tx *store.Tx) ([]store.Scan, error) { return tx.RefusedScans(s.config.Name, day, limit) })
+	return s.read(ctx, func(tx *store.Tx) ([]Feedback, error) {
+		scans, err := tx.RefusedScans(s.config.Name, day, limit)
+		return feedbacks(tx, scans, err)
+	})
 }
 
-func (s *Station) read(ctx context.Context, find func(*store.Tx) ([]store.Scan, error)) ([]Feedback, error) {
-	var out []Feedback
-	err := s.store.View(ctx, func(tx *store.Tx) error {
-		scans, err := find(tx)
-		if err != nil {
-			return err
-		}
-		for _, sc := range scans {
-			var f Feedback
-			if err := json.Unmarshal(sc.Feedback, &f); err != nil {
-				return fmt.Errorf("read scan %d: %w", sc.Number, err)
-			}
-			out = append(out, f)
-		}
-		return nil
+func (s *Station) read(ctx context.Context, find func(*store.Tx) ([]Feedback, error)) (out []Feedback, err error) {
+	err = s.store.View(ctx, func(tx *store.Tx) error {
+		out, err = find(tx)
+		return err
 	})
 	return out, err
 }
-
-// Known reports whether m is a mode.
-func Known(m Mode) bool { return slices.Contains(Modes(), m) }

@@ -17,6 +17,9 @@ func (tx *Tx) Has(id stock.ID) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
+	if last, ok := tx.memo.last[row>>streamShift]; ok && id.Number > last {
+		return false, nil // as every new change is
+	}
 	var n int64
 	err = tx.tx.QueryRow(`SELECT (SELECT count(*) FROM movement WHERE id = ?1) + (SELECT count(*) FROM stock_count WHERE id = ?1)`, row).Scan(&n)
 	return n > 0, err
@@ -24,85 +27,72 @@ func (tx *Tx) Has(id stock.ID) (bool, error) {
 
 // Balance implements stock.Book.
 func (tx *Tx) Balance(at stock.Cell) (stock.Balance, error) {
-	var b stock.Balance
-	k := at.Key
-	err := tx.tx.QueryRow(`SELECT b.moved, b.adjusted, b.counted FROM balance b
-		WHERE b.key = (SELECT id FROM stock_key WHERE sku = ?1 AND serial = ?2 AND lot = ?3 AND expiry = ?4 AND state = ?5)
-		  AND b.location = (SELECT id FROM location WHERE name = ?6)`,
-		string(k.SKU), string(k.Serial), string(k.Lot), string(k.Expiry), int64(k.State), string(at.Location)).Scan(&b.Moved, &b.Adjusted, &b.Counted)
-	if errors.Is(err, vault.ErrNoRows) {
-		return stock.Balance{}, nil
+	c, ok, err := tx.findCell(at)
+	if !ok || err != nil {
+		return stock.Balance{}, err
 	}
-	return b, err
+	b, err := tx.balance(c)
+	return b.Balance, err
+}
+
+func (tx *Tx) balance(c cellID) (balanceMemo, error) {
+	if b, ok := tx.memo.balances[c]; ok {
+		return b, nil
+	}
+	b := balanceMemo{stored: true}
+	err := tx.tx.QueryRow(`SELECT moved, adjusted, counted, held FROM balance WHERE key = ?1 AND location = ?2`, c.key, c.place).Scan(&b.Moved, &b.Adjusted, &b.Counted, &b.held)
+	if errors.Is(err, vault.ErrNoRows) {
+		b, err = balanceMemo{}, nil
+	}
+	if err != nil {
+		return b, fmt.Errorf("read balance: %w", err)
+	}
+	tx.memo.balances[c] = b
+	return b, nil
 }
 
 // SetBalance implements stock.Book.
 func (tx *Tx) SetBalance(at stock.Cell, b stock.Balance) error {
-	key, place, err := tx.cell(at)
+	c, err := tx.cell(at)
 	if err != nil {
 		return err
 	}
-	_, err = tx.tx.Exec(`INSERT INTO balance (key, location, moved, adjusted, counted) VALUES (?1, ?2, ?3, ?4, ?5)
-		ON CONFLICT (key, location) DO UPDATE SET moved = excluded.moved, adjusted = excluded.adjusted, counted = excluded.counted`,
-		key, place, int64(b.Moved), int64(b.Adjusted), b.Counted)
+	was, err := tx.balance(c)
+	if err != nil {
+		return err
+	}
+	now := balanceMemo{Balance: b, stored: true, held: b.OnHand() != 0 && !at.Location.Outside()}
+	if was.stored && was.held == now.held {
+		_, err = tx.tx.Exec(`UPDATE balance SET moved = ?3, adjusted = ?4, counted = ?5 WHERE key = ?1 AND location = ?2`,
+			c.key, c.place, int64(b.Moved), int64(b.Adjusted), b.Counted)
+	} else {
+		_, err = tx.tx.Exec(`INSERT INTO balance (key, location, item, moved, adjusted, counted, held) VALUES (?1, ?2, (SELECT item FROM stock_key WHERE id = ?1), ?3, ?4, ?5, ?6)
+			ON CONFLICT (key, location) DO UPDATE SET moved = excluded.moved, adjusted = excluded.adjusted, counted = excluded.counted, held = excluded.held`,
+			c.key, c.place, int64(b.Moved), int64(b.Adjusted), b.Counted, now.held)
+	}
 	if err != nil {
 		return fmt.Errorf("store balance: %w", err)
 	}
+	tx.memo.balances[c] = now
 	return nil
-}
-
-func (tx *Tx) cell(at stock.Cell) (key, place int64, err error) {
-	if key, _, err = tx.key(at.Key, false); err != nil {
-		return 0, 0, err
-	}
-	place, err = tx.location(at.Location)
-	return key, place, err
-}
-
-// key returns the id of a kind of stock, a new one if need be. novel says that no movement named it before.
-func (tx *Tx) key(k stock.Key, moved bool) (id int64, novel bool, err error) {
-	var was bool
-	err = tx.tx.QueryRow(`SELECT id, moved FROM stock_key WHERE sku = ?1 AND serial = ?2 AND lot = ?3 AND expiry = ?4 AND state = ?5`,
-		string(k.SKU), string(k.Serial), string(k.Lot), string(k.Expiry), int64(k.State)).Scan(&id, &was)
-	switch {
-	case err == nil && moved && !was:
-		_, err = tx.tx.Exec(`UPDATE stock_key SET moved = 1 WHERE id = ?1`, id)
-		return id, true, err
-	case err == nil:
-		return id, false, nil
-	case !errors.Is(err, vault.ErrNoRows):
-		return 0, false, err
-	}
-	r, err := tx.tx.Exec(`INSERT INTO stock_key (sku, serial, lot, expiry, state, moved) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
-		string(k.SKU), string(k.Serial), string(k.Lot), string(k.Expiry), int64(k.State), moved)
-	return r.LastInsertID, moved, err
-}
-
-func (tx *Tx) location(l stock.Location) (int64, error) {
-	var id int64
-	err := tx.tx.QueryRow(`SELECT id FROM location WHERE name = ?1`, string(l)).Scan(&id)
-	if !errors.Is(err, vault.ErrNoRows) {
-		return id, err
-	}
-	r, err := tx.tx.Exec(`INSERT INTO location (name, warehouse) VALUES (?1, ?2)`, string(l), string(l.Warehouse()))
-	return r.LastInsertID, err
 }
 
 // AddMovement implements stock.Book. What is not needed to fold the ledger stays in the change.
 func (tx *Tx) AddMovement(m stock.Movement) (bool, error) {
-	row, ok, err := tx.rowOf(m.ID)
-	if err != nil || !ok {
-		return false, errors.Join(err, fmt.Errorf("movement %s of an unknown stream: %v", m.ID, ok))
+	s, err := tx.stream(stock.Stream{Node: m.ID.Node, Epoch: m.ID.Epoch})
+	if err != nil {
+		return false, err
 	}
+	row := s<<streamShift | int64(m.ID.Number) // #nosec G115 -- a count
 	key, novel, err := tx.key(m.Key, true)
 	if err != nil {
 		return false, err
 	}
-	from, err := tx.location(m.From)
+	from, err := tx.place(m.From)
 	if err != nil {
 		return false, err
 	}
-	to, err := tx.location(m.To)
+	to, err := tx.place(m.To)
 	if err != nil {
 		return false, err
 	}
@@ -110,19 +100,26 @@ func (tx *Tx) AddMovement(m stock.Movement) (bool, error) {
 		row, key, from, to, int64(m.Quantity), int64(m.Time)); err != nil { // #nosec G115 -- kept bit by bit
 		return false, fmt.Errorf("store movement %s: %w", m.ID, err)
 	}
+	tx.numbered(s, m.ID.Number)
 	return novel, tx.addReversal(row, m)
+}
+
+// numbered notes that a stream has reached a number.
+func (tx *Tx) numbered(stream int64, n uint64) {
+	if last, ok := tx.memo.last[stream]; ok {
+		tx.memo.last[stream] = max(last, n)
+	}
 }
 
 func (tx *Tx) addReversal(row int64, m stock.Movement) error {
 	if m.Reverses.IsZero() {
 		return nil
 	}
-	reversed, ok, err := tx.rowOf(m.Reverses)
-	if err != nil || !ok {
+	s, err := tx.stream(stock.Stream{Node: m.Reverses.Node, Epoch: m.Reverses.Epoch})
+	if err != nil {
 		return err
 	}
-	_, err = tx.tx.Exec(`INSERT OR IGNORE INTO reversal (reversed, by) VALUES (?1, ?2)`, reversed, row)
-	return err
+	return tx.exec("reversal", `INSERT OR IGNORE INTO reversal (reversed, by) VALUES (?1, ?2)`, s<<streamShift|int64(m.Reverses.Number), row) // #nosec G115 -- a count
 }
 
 // Reversed reports whether a movement was taken back.
@@ -131,40 +128,37 @@ func (tx *Tx) Reversed(id stock.ID) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	var n int64
-	err = tx.tx.QueryRow(`SELECT count(*) FROM reversal WHERE reversed = ?1`, row).Scan(&n)
-	return n > 0, err
+	_, ok, err = tx.idOf(`SELECT by FROM reversal WHERE reversed = ?1`, row)
+	return ok, err
 }
 
-// AddCount implements stock.Book.
+// AddCount implements stock.Book. What was found and seen stays in the change.
 func (tx *Tx) AddCount(c stock.Count) error {
-	row, ok, err := tx.rowOf(c.ID)
-	if err != nil || !ok {
-		return errors.Join(err, fmt.Errorf("count %s of an unknown stream: %v", c.ID, ok))
-	}
-	key, place, err := tx.cell(c.Cell)
+	s, err := tx.stream(stock.Stream{Node: c.ID.Node, Epoch: c.ID.Epoch})
 	if err != nil {
 		return err
 	}
-	_, err = tx.tx.Exec(`INSERT INTO stock_count (id, key, location) VALUES (?1, ?2, ?3)`, row, key, place)
-	return err
+	at, err := tx.cell(c.Cell)
+	if err != nil {
+		return err
+	}
+	tx.numbered(s, c.ID.Number)
+	return tx.exec("count", `INSERT INTO stock_count (id, key, location) VALUES (?1, ?2, ?3)`, s<<streamShift|int64(c.ID.Number), at.key, at.place) // #nosec G115 -- a count
 }
 
-// Counts implements stock.Book. What was found and seen is read from the changes.
+// Counts implements stock.Book.
 func (tx *Tx) Counts(at stock.Cell) ([]stock.Count, error) {
-	key, place, err := tx.cell(at)
-	if err != nil {
+	cell, ok, err := tx.findCell(at)
+	if !ok || err != nil {
 		return nil, err
 	}
 	var out []stock.Count
 	err = tx.each(func(r *vault.Rows) error {
 		var id stock.ID
-		var number int64
 		var b []byte
-		if err := r.Scan(&number, &id.Node, &id.Epoch, &b); err != nil {
+		if err := r.Scan(&id.Number, &id.Node, &id.Epoch, &b); err != nil {
 			return err
 		}
-		id.Number = uint64(number) // #nosec G115 -- a count
 		c, err := change.Decode(b)
 		if err != nil {
 			return err
@@ -173,66 +167,121 @@ func (tx *Tx) Counts(at stock.Cell) ([]stock.Count, error) {
 		out = append(out, n)
 		return err
 	}, `SELECT c.id & 1099511627775, s.node, s.epoch, b.bytes FROM stock_count c JOIN change b ON b.id = c.id JOIN stream s ON s.id = c.id >> 40
-	     WHERE c.key = ?1 AND c.location = ?2`, key, place)
+	     WHERE c.key = ?1 AND c.location = ?2`, cell.key, cell.place)
 	return out, err
 }
 
 // MovementsOf implements stock.Book.
 func (tx *Tx) MovementsOf(at stock.Cell) ([]stock.Movement, error) {
-	key, place, err := tx.cell(at)
-	if err != nil {
+	cell, ok, err := tx.findCell(at)
+	if !ok || err != nil {
 		return nil, err
 	}
 	var out []stock.Movement
 	err = tx.each(func(r *vault.Rows) error {
 		m := stock.Movement{Key: at.Key}
-		var number, quantity, when int64
-		if err := r.Scan(&number, &m.ID.Node, &m.ID.Epoch, &m.From, &m.To, &quantity, &when); err != nil {
+		var when int64
+		if err := r.Scan(&m.ID.Number, &m.ID.Node, &m.ID.Epoch, &m.From, &m.To, &m.Quantity, &when); err != nil {
 			return err
 		}
-		m.ID.Number, m.Quantity, m.Time = uint64(number), stock.Quantity(quantity), uint64(when) // #nosec G115 -- as AddMovement wrote them
+		m.Time = uint64(when) // #nosec G115 -- as AddMovement wrote it
 		out = append(out, m)
 		return nil
 	}, `SELECT m.id & 1099511627775, s.node, s.epoch, f.name, t.name, m.quantity, m.time
 	      FROM movement m JOIN stream s ON s.id = m.id >> 40 JOIN location f ON f.id = m.source JOIN location t ON t.id = m.target
-	     WHERE m.key = ?1 AND (m.source = ?2 OR m.target = ?2)`, key, place)
+	     WHERE m.key = ?1 AND (m.source = ?2 OR m.target = ?2)`, cell.key, cell.place)
 	return out, err
 }
 
 // SerialCells implements stock.Book.
 func (tx *Tx) SerialCells(sku stock.SKU, serial stock.Serial) (map[stock.Location]stock.Quantity, error) {
+	item, ok, err := tx.findItem(sku)
 	out := map[stock.Location]stock.Quantity{}
-	err := tx.each(func(r *vault.Rows) error {
+	if !ok || err != nil {
+		return out, err
+	}
+	err = tx.each(func(r *vault.Rows) error {
 		var l stock.Location
-		var q int64
+		var q stock.Quantity
 		if err := r.Scan(&l, &q); err != nil {
 			return err
 		}
-		out[l] += stock.Quantity(q)
+		out[l] += q
 		return nil
 	}, `SELECT l.name, b.moved + b.adjusted FROM stock_key k JOIN balance b ON b.key = k.id JOIN location l ON l.id = b.location
-	     WHERE k.sku = ?1 AND k.serial = ?2 AND l.warehouse <> '' AND b.moved + b.adjusted > 0`, string(sku), string(serial))
+	     WHERE k.item = ?1 AND k.serial = ?2 AND b.held = 1 AND b.moved + b.adjusted > 0`, item, string(serial))
 	return out, err
 }
 
 // Expiries implements stock.Book.
 func (tx *Tx) Expiries(sku stock.SKU, lot stock.Lot) ([]stock.Date, error) {
+	item, ok, err := tx.findItem(sku)
+	if !ok || err != nil {
+		return nil, err
+	}
 	var out []stock.Date
-	err := tx.each(func(r *vault.Rows) error {
+	err = tx.each(func(r *vault.Rows) error {
 		var d stock.Date
 		err := r.Scan(&d)
 		out = append(out, d)
 		return err
-	}, `SELECT DISTINCT expiry FROM stock_key WHERE sku = ?1 AND lot = ?2 AND lot <> '' AND moved = 1`, string(sku), string(lot))
+	}, `SELECT DISTINCT expiry FROM stock_key WHERE item = ?1 AND lot = ?2 AND lot <> '' AND moved = 1`, item, string(lot))
 	return out, err
 }
 
 // SetException implements stock.Book.
 func (tx *Tx) SetException(e stock.Exception, open bool) error {
+	if err := tx.knowExceptions(); err != nil {
+		return err
+	}
+	id := exceptionID{e.Kind, e.Subject}
+	if tx.memo.openKnown && tx.memo.open[id] == open {
+		return nil // as it is for almost every movement
+	}
 	query := `DELETE FROM exception WHERE kind = ?1 AND subject = ?2`
 	if open {
 		query = `INSERT OR IGNORE INTO exception (kind, subject) VALUES (?1, ?2)`
 	}
-	_, err := tx.tx.Exec(query, string(e.Kind), e.Subject)
+	if err := tx.exec("exception", query, string(e.Kind), e.Subject); err != nil {
+		return err
+	}
+	if tx.memo.openKnown {
+		if open {
+			tx.memo.open[id] = true
+		} else {
+			delete(tx.memo.open, id)
+		}
+	}
+	return nil
+}
+
+// knowExceptions reads all open exceptions once, unless there are very many.
+func (tx *Tx) knowExceptions() error {
+	if tx.memo.openKnown {
+		return nil
+	}
+	if _, many, err := tx.idOf(`SELECT 1 FROM exception LIMIT 1 OFFSET ?1`, int64(maxExceptions)); many || err != nil {
+		return err
+	}
+	err := tx.each(func(r *vault.Rows) error {
+		var id exceptionID
+		err := r.Scan(&id.kind, &id.subject)
+		tx.memo.open[id] = true
+		return err
+	}, `SELECT kind, subject FROM exception`)
+	tx.memo.openKnown = err == nil
 	return err
+}
+
+// Exceptions returns the open cases, by kind and subject.
+func (tx *Tx) Exceptions() (map[stock.ExceptionKind][]string, error) {
+	out := map[stock.ExceptionKind][]string{}
+	err := tx.each(func(r *vault.Rows) error {
+		var kind stock.ExceptionKind
+		var subject string
+		err := r.Scan(&kind, &subject)
+		out[kind] = append(out[kind], subject)
+		return err
+	}, `SELECT kind, subject FROM exception ORDER BY kind, subject`)
+	return out, err
 }

@@ -10,71 +10,42 @@ import (
 	"stockade/protocol/stock"
 )
 
-// An id is a stream and a number, see the migrations.
-const (
-	streamShift = 40
-	maxNumber   = 1<<streamShift - 1
-)
-
-func (tx *Tx) findStream(s stock.Stream) (int64, bool, error) {
-	var id int64
-	err := tx.tx.QueryRow(`SELECT id FROM stream WHERE node = ?1 AND epoch = ?2`, string(s.Node), int64(s.Epoch)).Scan(&id) // #nosec G115 -- a count
-	if errors.Is(err, vault.ErrNoRows) {
-		return 0, false, nil
+// chain returns the node's present epoch and the first number that may be given in it.
+func (tx *Tx) chain() (epoch, next uint64, err error) {
+	if tx.memo.epoch == 0 {
+		err = tx.tx.QueryRow(`SELECT epoch, next FROM sync`).Scan(&tx.memo.epoch, &tx.memo.next)
+		if errors.Is(err, vault.ErrNoRows) {
+			err = ErrNotEnrolled
+		}
 	}
-	return id, err == nil, err
-}
-
-func (tx *Tx) stream(s stock.Stream) (int64, error) {
-	id, ok, err := tx.findStream(s)
-	if ok || err != nil {
-		return id, err
-	}
-	r, err := tx.tx.Exec(`INSERT INTO stream (node, epoch) VALUES (?1, ?2)`, string(s.Node), int64(s.Epoch)) // #nosec G115 -- a count
-	if err != nil {
-		return 0, fmt.Errorf("store stream %s.%d: %w", s.Node, s.Epoch, err)
-	}
-	return r.LastInsertID, nil
-}
-
-// rowOf returns the row id that a change of that name has; ok is false when its stream is unknown.
-func (tx *Tx) rowOf(id stock.ID) (int64, bool, error) {
-	s, ok, err := tx.findStream(stock.Stream{Node: id.Node, Epoch: id.Epoch})
-	return s<<streamShift | int64(id.Number), ok, err // #nosec G115 -- numbers are counts
-}
-
-// nameOf is the other way round.
-func (tx *Tx) nameOf(row int64) (stock.ID, error) {
-	id := stock.ID{Number: uint64(row & maxNumber)} // #nosec G115 -- masked
-	err := tx.tx.QueryRow(`SELECT node, epoch FROM stream WHERE id = ?1`, row>>streamShift).Scan(&id.Node, &id.Epoch)
-	return id, err
+	return tx.memo.epoch, tx.memo.next, err
 }
 
 // Add numbers a change of the node's own, keeps it and posts what it says to the ledger.
 // It is then in the outbox.
 func (tx *Tx) Add(c change.Change) (stock.ID, error) {
-	if tx.node == "" {
+	if tx.memo.node == "" {
 		return stock.ID{}, ErrNotEnrolled
 	}
-	var epoch, next uint64
-	if err := tx.tx.QueryRow(`SELECT epoch, next FROM sync`).Scan(&epoch, &next); err != nil {
-		return stock.ID{}, err
-	}
-	s, err := tx.stream(stock.Stream{Node: tx.node, Epoch: epoch})
+	epoch, next, err := tx.chain()
 	if err != nil {
 		return stock.ID{}, err
 	}
-	var last uint64
-	if err := tx.tx.QueryRow(`SELECT last FROM stream WHERE id = ?1`, s).Scan(&last); err != nil {
+	s, err := tx.stream(stock.Stream{Node: tx.memo.node, Epoch: epoch})
+	if err != nil {
 		return stock.ID{}, err
 	}
-	id := stock.ID{Node: tx.node, Epoch: epoch, Number: max(last+1, next)}
+	last, err := tx.lastOf(s)
+	if err != nil {
+		return stock.ID{}, err
+	}
+	id := stock.ID{Node: tx.memo.node, Epoch: epoch, Number: max(last+1, next)}
 	b, err := c.Encode()
 	if err != nil {
 		return stock.ID{}, err
 	}
 	tx.added = true
-	return id, tx.put(id, b, c, tx.warehouse)
+	return id, tx.put(id, b, c, tx.memo.warehouse)
 }
 
 // put keeps a change under its name and posts it. A change that this program can not post is kept.
@@ -83,13 +54,21 @@ func (tx *Tx) put(id stock.ID, b []byte, c change.Change, scope stock.Warehouse)
 	if err != nil {
 		return err
 	}
-	row := s<<streamShift | int64(id.Number) // #nosec G115 -- a count
-	if _, err := tx.tx.Exec(`INSERT INTO change (id, bytes) VALUES (?1, ?2)`, row, b); err != nil {
-		return fmt.Errorf("store change %s: %w", id, err)
+	if _, err := tx.lastOf(s); err != nil { // so that the ledger need not look whether it has a new change
+		return err
 	}
-	if _, err := tx.tx.Exec(`UPDATE stream SET last = max(last, ?2) WHERE id = ?1`, s, int64(id.Number)); err != nil { // #nosec G115 -- a count
-		return fmt.Errorf("store change %s: %w", id, err)
+	if err := tx.exec("change", `INSERT INTO change (id, bytes) VALUES (?1, ?2)`, s<<streamShift|int64(id.Number), b); err != nil { // #nosec G115 -- a count
+		return err
 	}
+	if err := tx.post(id, c, scope); err != nil {
+		return err
+	}
+	tx.numbered(s, id.Number)
+	return nil
+}
+
+// post posts a change that is kept. One that this program can not post moves no stock here.
+func (tx *Tx) post(id stock.ID, c change.Change, scope stock.Warehouse) error {
 	var unfit *delivery.Unfit
 	if err := delivery.Post(stock.Ledger{Book: tx}, scope, id, c); err != nil && !errors.As(err, &unfit) {
 		return fmt.Errorf("post change %s: %w", id, err)
@@ -103,9 +82,8 @@ func (tx *Tx) known(id stock.ID) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	var n int64
-	err = tx.tx.QueryRow(`SELECT count(*) FROM change WHERE id = ?1`, row).Scan(&n)
-	return n > 0, err
+	_, ok, err = tx.idOf(`SELECT id FROM change WHERE id = ?1`, row)
+	return ok, err
 }
 
 // Change returns a kept change.
@@ -132,17 +110,28 @@ var ErrNotFound = errors.New("not found")
 
 // Seen returns the vector of all that the node knows.
 func (tx *Tx) Seen() (stock.Vector, error) {
-	v := stock.Vector{}
+	streams := map[stock.Stream]int64{}
 	err := tx.each(func(r *vault.Rows) error {
 		var s stock.Stream
-		var last uint64
-		if err := r.Scan(&s.Node, &s.Epoch, &last); err != nil {
-			return err
+		var id int64
+		err := r.Scan(&id, &s.Node, &s.Epoch)
+		streams[s] = id
+		return err
+	}, `SELECT id, node, epoch FROM stream`)
+	if err != nil {
+		return nil, err
+	}
+	v := stock.Vector{}
+	for s, id := range streams {
+		last, err := tx.lastOf(id)
+		if err != nil {
+			return nil, err
 		}
-		v[s] = last
-		return nil
-	}, `SELECT node, epoch, last FROM stream WHERE last > 0`)
-	return v, err
+		if last > 0 {
+			v[s] = last
+		}
+	}
+	return v, nil
 }
 
 // each runs a query and calls fn for every row.
@@ -158,4 +147,11 @@ func (tx *Tx) each(fn func(*vault.Rows) error, query string, args ...any) error 
 		}
 	}
 	return rows.Err()
+}
+
+func (tx *Tx) exec(what, query string, args ...any) error {
+	if _, err := tx.tx.Exec(query, args...); err != nil {
+		return fmt.Errorf("store %s: %w", what, err)
+	}
+	return nil
 }

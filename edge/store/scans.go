@@ -2,65 +2,152 @@ package store
 
 import (
 	"errors"
+	"fmt"
+	"time"
 
 	"stockade/internal/vault"
 	"stockade/protocol/stock"
 )
 
-// Scan is a scan that a station has dealt with. Feedback is JSON of package station.
+// Scan is a scan that a station has dealt with. Told and State are JSON of package station:
+// what the worker was told, and where the station stands since.
 type Scan struct {
 	Station  string
-	Number   int64
+	Number   int64 // from 1, rising by one within the station
+	Time     time.Time
 	Day      stock.Date
 	Outcome  string
 	Code     string
-	Feedback []byte
+	Raw      []byte
+	Told     []byte
+	State    []byte
+	Movement stock.ID // that the scan posted; zero for none
+	Undo     stock.ID // that the station would take back now; zero for none
+	Accepted int64    // of the station so far, this one included; PutScan counts
+	Refused  int64
 }
 
-// StationState returns what a station left, nil when it is new.
-func (tx *Tx) StationState(station string) ([]byte, error) {
-	var b []byte
-	err := tx.tx.QueryRow(`SELECT state FROM station WHERE name = ?1`, station).Scan(&b)
-	if errors.Is(err, vault.ErrNoRows) {
-		return nil, nil
+const scanColumns = `SELECT id & 1099511627775, time, day, outcome, code, raw, told, state, movement, undo, accepted, refused FROM scan `
+
+// LastScan returns the last scan of a station; its number is 0 when there is none.
+func (tx *Tx) LastScan(station string) (Scan, error) {
+	if s, ok := tx.memo.scans[station]; ok {
+		return s, nil
 	}
-	return b, err
+	found, err := tx.LastScans(station, 1)
+	s := Scan{Station: station}
+	if len(found) > 0 {
+		s = found[0]
+	}
+	if err == nil {
+		tx.memo.scans[station] = s
+	}
+	return s, err
 }
 
-// PutStationState keeps where a station stands.
-func (tx *Tx) PutStationState(station string, state []byte) error {
-	return tx.exec("station", `INSERT INTO station (name, state) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET state = excluded.state`, station, state)
-}
-
-// PutScan keeps a scan.
+// PutScan keeps a scan as the station's next, and gives it its number.
 func (tx *Tx) PutScan(s Scan) error {
-	return tx.exec("scan", `INSERT INTO scan (station, number, day, outcome, code, feedback) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
-		s.Station, s.Number, string(s.Day), s.Outcome, s.Code, s.Feedback)
+	last, err := tx.LastScan(s.Station)
+	if err != nil {
+		return err
+	}
+	station, ok, err := tx.station(s.Station)
+	if err == nil && !ok {
+		station, err = tx.addStation(s.Station)
+	}
+	if err != nil {
+		return err
+	}
+	s.Number, s.Accepted, s.Refused = last.Number+1, last.Accepted, last.Refused
+	switch s.Outcome {
+	case "accepted":
+		s.Accepted++
+	case "refused":
+		s.Refused++
+	}
+	movement, err := tx.rowOrZero(s.Movement)
+	if err != nil {
+		return err
+	}
+	undo, err := tx.rowOrZero(s.Undo)
+	if err != nil {
+		return err
+	}
+	if err := tx.exec("scan", `INSERT INTO scan (id, time, day, outcome, code, raw, told, state, movement, undo, accepted, refused) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)`,
+		station<<streamShift|s.Number, s.Time.UnixMilli(), string(s.Day), s.Outcome, s.Code, notNil(s.Raw), string(s.Told), string(s.State), movement, undo, s.Accepted, s.Refused); err != nil {
+		return err
+	}
+	tx.memo.scans[s.Station] = s
+	return nil
+}
+
+func (tx *Tx) rowOrZero(id stock.ID) (int64, error) {
+	if id.IsZero() {
+		return 0, nil
+	}
+	row, _, err := tx.rowOf(id)
+	return row, err
+}
+
+func (tx *Tx) station(name string) (int64, bool, error) {
+	if id, ok := tx.memo.stations[name]; ok {
+		return id, true, nil
+	}
+	id, ok, err := tx.idOf(`SELECT id FROM station WHERE name = ?1`, name)
+	if ok {
+		tx.memo.stations[name] = id
+	}
+	return id, ok, err
+}
+
+func (tx *Tx) addStation(name string) (int64, error) {
+	r, err := tx.tx.Exec(`INSERT INTO station (name) VALUES (?1)`, name)
+	if err != nil {
+		return 0, fmt.Errorf("store station %s: %w", name, err)
+	}
+	tx.memo.stations[name] = r.LastInsertID
+	return r.LastInsertID, nil
 }
 
 // ScansAfter returns scans of a station with numbers above after, oldest first.
 func (tx *Tx) ScansAfter(station string, after int64, limit int) ([]Scan, error) {
-	return tx.scans(`SELECT station, number, day, outcome, code, feedback FROM scan WHERE station = ?1 AND number > ?2 ORDER BY number LIMIT ?3`, station, after, int64(limit))
+	if after < 0 || after > maxNumber {
+		return nil, fmt.Errorf("read scans after %d: want 0 to %d", after, int64(maxNumber))
+	}
+	return tx.scans(station, scanColumns+`WHERE id > ?1 + ?3 AND id <= ?2 ORDER BY id LIMIT ?4`, after, int64(limit))
 }
 
 // LastScans returns the newest scans of a station, newest first.
 func (tx *Tx) LastScans(station string, limit int) ([]Scan, error) {
-	return tx.scans(`SELECT station, number, day, outcome, code, feedback FROM scan WHERE station = ?1 ORDER BY number DESC LIMIT ?2`, station, int64(limit))
+	return tx.scans(station, scanColumns+`WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT ?3`, int64(limit))
 }
 
 // RefusedScans returns a day's refused scans of a station, newest first.
 func (tx *Tx) RefusedScans(station string, day stock.Date, limit int) ([]Scan, error) {
-	return tx.scans(`SELECT station, number, day, outcome, code, feedback FROM scan WHERE station = ?1 AND day = ?2 AND outcome = 'refused' ORDER BY number DESC LIMIT ?3`, station, string(day), int64(limit))
+	return tx.scans(station, scanColumns+`WHERE outcome = 'refused' AND day = ?3 AND id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT ?4`, string(day), int64(limit))
 }
 
-func (tx *Tx) scans(query string, args ...any) ([]Scan, error) {
+// scans runs a query whose first two arguments bound the ids of a station's scans.
+func (tx *Tx) scans(station, query string, args ...any) ([]Scan, error) {
+	id, ok, err := tx.station(station)
+	if !ok || err != nil {
+		return nil, err
+	}
 	var out []Scan
-	err := tx.each(func(r *vault.Rows) error {
-		var s Scan
-		err := r.Scan(&s.Station, &s.Number, &s.Day, &s.Outcome, &s.Code, &s.Feedback)
+	err = tx.each(func(r *vault.Rows) error {
+		s := Scan{Station: station}
+		var when, movement, undo int64
+		var told, state string
+		if err := r.Scan(&s.Number, &when, &s.Day, &s.Outcome, &s.Code, &s.Raw, &told, &state, &movement, &undo, &s.Accepted, &s.Refused); err != nil {
+			return err
+		}
+		s.Time, s.Told, s.State = time.UnixMilli(when), []byte(told), []byte(state)
+		var err1, err2 error
+		s.Movement, err1 = tx.nameOf(movement)
+		s.Undo, err2 = tx.nameOf(undo)
 		out = append(out, s)
-		return err
-	}, query, args...)
+		return errors.Join(err1, err2)
+	}, query, append([]any{id << streamShift, id<<streamShift | maxNumber}, args...)...)
 	return out, err
 }
 
@@ -70,13 +157,21 @@ type Found struct {
 	Quantity stock.Quantity
 }
 
-// AddFound adds to a station's sheet and returns what was found of that kind so far.
+// AddFound adds to a station's sheet and returns what was found of that kind so far. It refuses
+// with stock.ErrOverflow what no count could hold.
 func (tx *Tx) AddFound(station string, k stock.Key, q stock.Quantity) (stock.Quantity, error) {
-	var total int64
-	err := tx.tx.QueryRow(`INSERT INTO sheet (station, sku, lot, serial, expiry, found) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-		ON CONFLICT (station, sku, lot, serial, expiry) DO UPDATE SET found = found + excluded.found RETURNING found`,
-		station, string(k.SKU), string(k.Lot), string(k.Serial), string(k.Expiry), int64(q)).Scan(&total)
-	return stock.Quantity(total), err
+	var was stock.Quantity
+	err := tx.tx.QueryRow(`SELECT found FROM sheet WHERE station = ?1 AND sku = ?2 AND lot = ?3 AND serial = ?4 AND expiry = ?5`,
+		station, string(k.SKU), string(k.Lot), string(k.Serial), string(k.Expiry)).Scan(&was)
+	if err != nil && !errors.Is(err, vault.ErrNoRows) {
+		return 0, fmt.Errorf("read sheet: %w", err)
+	}
+	total, err := was.Plus(q)
+	if err != nil || total > stock.MaxQuantity {
+		return 0, stock.ErrOverflow
+	}
+	return total, tx.exec("sheet", `INSERT OR REPLACE INTO sheet (station, sku, lot, serial, expiry, found) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+		station, string(k.SKU), string(k.Lot), string(k.Serial), string(k.Expiry), int64(total))
 }
 
 // Sheet returns what a station has found in its bin.
@@ -84,9 +179,7 @@ func (tx *Tx) Sheet(station string) ([]Found, error) {
 	var out []Found
 	err := tx.each(func(r *vault.Rows) error {
 		f := Found{Key: stock.Key{State: stock.Available}}
-		var q int64
-		err := r.Scan(&f.Key.SKU, &f.Key.Lot, &f.Key.Serial, &f.Key.Expiry, &q)
-		f.Quantity = stock.Quantity(q)
+		err := r.Scan(&f.Key.SKU, &f.Key.Lot, &f.Key.Serial, &f.Key.Expiry, &f.Quantity)
 		out = append(out, f)
 		return err
 	}, `SELECT sku, lot, serial, expiry, found FROM sheet WHERE station = ?1 ORDER BY sku, lot, serial, expiry`, station)

@@ -6,8 +6,8 @@
 // (delivery.NodeStore) ask of a store, so that a scan's movement, its audit entry, its place in
 // the outbox and what the worker is told are committed together or not at all.
 //
-// Nothing is remembered in memory between transactions: what a failed or shared commit left
-// behind can so never be believed. SQLite's page cache and prepared statements do the work.
+// What acts remember of the store between transactions (ids, balances, the catalogue) is forgotten
+// whenever the vault says that something was undone or that another process has written.
 package store
 
 import (
@@ -36,6 +36,7 @@ var ErrNotEnrolled = errors.New("this node is not enrolled")
 type Store struct {
 	vault   *vault.Store
 	changed chan struct{}
+	memo    *memo // belongs to the act that runs
 }
 
 // Open brings the tables of an open vault up to date. The caller closes the vault.
@@ -47,7 +48,7 @@ func Open(ctx context.Context, v *vault.Store) (*Store, error) {
 	if err := vault.Migrate(ctx, v, dir); err != nil {
 		return nil, fmt.Errorf("open node store: %w", err)
 	}
-	return &Store{vault: v, changed: make(chan struct{}, 1)}, nil
+	return &Store{vault: v, changed: make(chan struct{}, 1), memo: newMemo(0)}, nil
 }
 
 // Vault returns the encrypted store below.
@@ -58,37 +59,52 @@ func (s *Store) Changed() <-chan struct{} { return s.changed }
 
 // Tx is an open transaction.
 type Tx struct {
-	tx        *vault.Tx
-	warehouse stock.Warehouse
-	node      stock.NodeID
-	added     bool // changes of the node's own
+	tx    *vault.Tx
+	memo  *memo
+	added bool        // changes of the node's own
+	heard clock.Stamp // highest stamp of a change that came from elsewhere
 }
 
-// Update runs fn in one transaction and returns after it is durable.
+// Update runs fn in one transaction and returns after it is durable. Calls that come at the
+// same time share a commit, and each fails alone.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	added := false
 	err := s.vault.Update(ctx, func(vtx *vault.Tx) error {
-		tx := &Tx{tx: vtx}
-		if err := tx.who(); err != nil {
+		tx, err := s.begin(vtx)
+		if err != nil {
 			return err
 		}
-		err := fn(tx)
+		err = fn(tx)
 		added = tx.added
 		return err
 	})
 	if err == nil && added {
-		select {
-		case s.changed <- struct{}{}:
-		default:
-		}
+		s.notify()
 	}
 	return err
+}
+
+// begin makes a Tx of an act, with the memo that all acts share.
+func (s *Store) begin(vtx *vault.Tx) (*Tx, error) {
+	if s.memo.undone != vtx.Undone() {
+		s.memo = newMemo(vtx.Undone())
+	}
+	s.memo.trim()
+	tx := &Tx{tx: vtx, memo: s.memo}
+	return tx, tx.who()
+}
+
+func (s *Store) notify() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
 }
 
 // View runs fn on the last commit. Writing fails.
 func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 	return s.vault.View(ctx, func(vtx *vault.Tx) error {
-		tx := &Tx{tx: vtx}
+		tx := &Tx{tx: vtx, memo: newMemo(0)}
 		if err := tx.who(); err != nil {
 			return err
 		}
@@ -97,18 +113,25 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 }
 
 func (tx *Tx) who() error {
-	err := tx.tx.QueryRow(`SELECT node, warehouse FROM enrolment`).Scan(&tx.node, &tx.warehouse)
+	if tx.memo.node != "" {
+		return nil
+	}
+	err := tx.tx.QueryRow(`SELECT node, warehouse FROM enrolment`).Scan(&tx.memo.node, &tx.memo.warehouse)
 	if errors.Is(err, vault.ErrNoRows) {
 		return nil
 	}
 	return err
 }
 
-// Node and Warehouse say whose store it is; empty before enrolment.
-func (tx *Tx) Node() stock.NodeID { return tx.node }
+// Node returns whose store it is; empty before enrolment.
+func (tx *Tx) Node() stock.NodeID { return tx.memo.node }
 
 // Warehouse returns the warehouse that the node belongs to.
-func (tx *Tx) Warehouse() stock.Warehouse { return tx.warehouse }
+func (tx *Tx) Warehouse() stock.Warehouse { return tx.memo.warehouse }
+
+// Heard returns the highest stamp of the changes that came from elsewhere in this
+// transaction: the node's clock follows it.
+func (tx *Tx) Heard() clock.Stamp { return tx.heard }
 
 // Vault returns the transaction below, for packages that keep tables of their own beside ours.
 func (tx *Tx) Vault() *vault.Tx { return tx.tx }
@@ -130,8 +153,8 @@ type Enrolment struct {
 
 // PutEnrolment makes the node what the hub says it is. A node is enrolled once.
 func (tx *Tx) PutEnrolment(e Enrolment) error {
-	if tx.node != "" {
-		return fmt.Errorf("enrol as %s: this store belongs to node %s already", e.Trust.Node, tx.node)
+	if tx.memo.node != "" {
+		return fmt.Errorf("enrol as %s: this store belongs to node %s already", e.Trust.Node, tx.memo.node)
 	}
 	if _, err := tx.tx.Exec(`INSERT INTO enrolment (one, org, node, warehouse, root, seed, certificate, authority, page, page_key, opening, brokers)
 		VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`, e.Trust.Org, string(e.Trust.Node), string(e.Trust.Warehouse), []byte(e.Trust.Root), e.Seed,
@@ -143,7 +166,7 @@ func (tx *Tx) PutEnrolment(e Enrolment) error {
 		VALUES (1, 1, 0, ?1, 1, 1, 0, ?1, 0, ?2, ?3, ?4, ?5, '', x'', x'', x'')`, zero, int64(e.Log.Epoch), e.Log.Size, e.Log.Root[:], e.Keys); err != nil { // #nosec G115 -- counts
 		return fmt.Errorf("store enrolment: %w", err)
 	}
-	tx.node, tx.warehouse = e.Trust.Node, e.Trust.Warehouse
+	tx.memo.node, tx.memo.warehouse = e.Trust.Node, e.Trust.Warehouse
 	return tx.PutLog(e.Log, e.Checkpoint)
 }
 
@@ -197,7 +220,7 @@ func (tx *Tx) LastStamp() (clock.Stamp, error) {
 }
 
 func (tx *Tx) lastOwn(epoch uint64) ([]byte, bool, error) {
-	s, ok, err := tx.findStream(stock.Stream{Node: tx.node, Epoch: epoch})
+	s, ok, err := tx.findStream(stock.Stream{Node: tx.memo.node, Epoch: epoch})
 	if err != nil || !ok {
 		return nil, false, err
 	}
@@ -209,13 +232,15 @@ func (tx *Tx) lastOwn(epoch uint64) ([]byte, bool, error) {
 	return b, err == nil, err
 }
 
-// AddIn is Tx.Add for a transaction that another package has opened on the same vault. The uplink
-// finds the change at its next look.
+// AddIn is Tx.Add for an act that another package has begun on the same vault.
 func (s *Store) AddIn(vtx *vault.Tx, c change.Change) error {
-	tx := &Tx{tx: vtx}
-	if err := tx.who(); err != nil {
+	tx, err := s.begin(vtx)
+	if err != nil {
 		return err
 	}
-	_, err := tx.Add(c)
-	return err
+	if _, err := tx.Add(c); err != nil {
+		return err
+	}
+	s.notify() // before the commit: who hears it looks in an act of its own, which comes after this one
+	return nil
 }

@@ -48,13 +48,6 @@ func (tx *Tx) SenderState() (delivery.SenderState, error) {
 	return st, err
 }
 
-func (tx *Tx) exec(what, query string, args ...any) error {
-	if _, err := tx.tx.Exec(query, args...); err != nil {
-		return fmt.Errorf("store %s: %w", what, err)
-	}
-	return nil
-}
-
 // BatchAt implements delivery.NodeStore.
 func (tx *Tx) BatchAt(epoch, seq uint64) (change.Batch, change.Header, change.Hash, bool, error) {
 	var b change.Batch
@@ -68,7 +61,7 @@ func (tx *Tx) BatchAt(epoch, seq uint64) (change.Batch, change.Header, change.Ha
 	if err != nil {
 		return b, h, change.Hash{}, false, fmt.Errorf("read batch %d.%d: %w", epoch, seq, err)
 	}
-	h.Node, h.Epoch, h.Seq = tx.node, epoch, seq
+	h.Node, h.Epoch, h.Seq = tx.memo.node, epoch, seq
 	var hash change.Hash
 	copy(hash[:], stored)
 	return b, h, hash, true, nil
@@ -80,7 +73,7 @@ func (tx *Tx) Uncut(first uint64, most, bytes int) ([][]byte, error) {
 	if err := tx.tx.QueryRow(`SELECT epoch FROM sync`).Scan(&epoch); err != nil {
 		return nil, err
 	}
-	s, ok, err := tx.findStream(stock.Stream{Node: tx.node, Epoch: epoch})
+	s, ok, err := tx.findStream(stock.Stream{Node: tx.memo.node, Epoch: epoch})
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -113,6 +106,7 @@ func (tx *Tx) PutBatch(p delivery.Place, h change.Header, b change.Batch, next u
 	if err := tx.insertBatch(p, h, b); err != nil {
 		return err
 	}
+	tx.memo.epoch, tx.memo.next = p.Epoch, next
 	return tx.exec("chain", `UPDATE sync SET epoch = ?1, seq = ?2, hash = ?3, next = ?4`, int64(p.Epoch), int64(p.Seq), p.Hash[:], int64(next)) // #nosec G115 -- counts
 }
 
@@ -228,6 +222,7 @@ func (tx *Tx) putEntry(at delivery.FeedPlace, place int, e feed.Entry) error {
 }
 
 func (tx *Tx) putItem(v feed.Item) error {
+	clear(tx.memo.codes)
 	if err := tx.exec("item", `INSERT OR REPLACE INTO item (sku, name, name_en, unit, active) VALUES (?1, ?2, ?3, ?4, ?5)`, string(v.SKU), v.Name, v.NameEN, v.Unit, v.Active); err != nil {
 		return err
 	}
@@ -250,7 +245,7 @@ func (tx *Tx) putSibling(s feed.Sibling) error {
 	if known, err := tx.known(id); known || err != nil {
 		return err
 	}
-	if s.Node == tx.node {
+	if s.Node == tx.memo.node {
 		var chained int64
 		if err := tx.tx.QueryRow(`SELECT (SELECT count(*) FROM batch WHERE epoch = ?1 LIMIT 1) + (SELECT count(*) FROM sync WHERE epoch = ?1)`, int64(s.Epoch)).Scan(&chained); err != nil || chained > 0 { // #nosec G115 -- a count
 			return err
@@ -260,6 +255,7 @@ func (tx *Tx) putSibling(s feed.Sibling) error {
 	if err != nil {
 		return nil // not understood: the hub keeps it, and it moves no stock
 	}
+	tx.heard = max(tx.heard, c.Meta.Time)
 	return tx.put(id, s.Change, c, "")
 }
 
@@ -288,6 +284,9 @@ func (tx *Tx) Adopt(g delivery.Grant, grant []byte, kept stock.ID) error {
 				return err
 			}
 		}
+	}
+	if err := tx.renameInScans(renamed); err != nil {
+		return err
 	}
 	if err := tx.adoptChain(g, grant); err != nil {
 		return err
@@ -325,7 +324,7 @@ func (tx *Tx) recut(g delivery.Grant, kept stock.ID) ([]delivery.Renamed, []deli
 	if err != nil {
 		return nil, nil, err
 	}
-	renamed, err := delivery.Recut(tx.node, g.Epoch, local, returned, rejected)
+	renamed, err := delivery.Recut(tx.memo.node, g.Epoch, local, returned, rejected)
 	return renamed, returned, err
 }
 
@@ -352,7 +351,7 @@ func (tx *Tx) returnedChanges() ([]delivery.Stored, error) {
 		}
 		for i, c := range contents.Changes {
 			n := first + uint64(i) // #nosec G115 -- an index
-			out = append(out, delivery.Stored{ID: stock.ID{Node: tx.node, Epoch: epoch, Number: n}, Change: c, Parked: slices.Contains(parked, n)})
+			out = append(out, delivery.Stored{ID: stock.ID{Node: tx.memo.node, Epoch: epoch, Number: n}, Change: c, Parked: slices.Contains(parked, n)})
 		}
 		return nil
 	}, `SELECT epoch, first, signed, body, parked FROM returned ORDER BY epoch, seq`)
@@ -381,6 +380,46 @@ func (tx *Tx) rejected(g delivery.Grant) (func(stock.ID) bool, error) {
 	return func(id stock.ID) bool {
 		return slices.ContainsFunc(spans, func(s span) bool { return s.epoch == id.Epoch && s.first <= id.Number && id.Number <= s.last })
 	}, nil
+}
+
+// renameInScans makes what stations remember of renamed movements follow.
+func (tx *Tx) renameInScans(renamed []delivery.Renamed) error {
+	rows := make(map[int64]int64, len(renamed))
+	for _, r := range renamed {
+		was, err := tx.rowOrZero(r.Old)
+		if err != nil {
+			return err
+		}
+		if rows[was], err = tx.rowOrZero(r.New); err != nil {
+			return err
+		}
+	}
+	type scan struct{ id, movement, undo int64 }
+	var found []scan
+	err := tx.each(func(r *vault.Rows) error {
+		var s scan
+		if err := r.Scan(&s.id, &s.movement, &s.undo); err != nil {
+			return err
+		}
+		movement, ok1 := rows[s.movement]
+		undo, ok2 := rows[s.undo]
+		if ok1 {
+			s.movement = movement
+		}
+		if ok2 {
+			s.undo = undo
+		}
+		if ok1 || ok2 {
+			found = append(found, s)
+		}
+		return nil
+	}, `SELECT id, movement, undo FROM scan WHERE movement <> 0 OR undo <> 0`)
+	for _, s := range found {
+		if err == nil {
+			err = tx.exec("scan", `UPDATE scan SET movement = ?2, undo = ?3 WHERE id = ?1`, s.id, s.movement, s.undo)
+		}
+	}
+	return err
 }
 
 func (tx *Tx) deleteChange(id stock.ID) error {
@@ -421,6 +460,7 @@ func (tx *Tx) adoptChain(g delivery.Grant, grant []byte) error {
 
 // refold makes the ledger again from all changes.
 func (tx *Tx) refold() error {
+	tx.forget()
 	for _, table := range []string{"movement", "stock_count", "balance", "reversal", "exception"} {
 		if err := tx.exec(table, `DELETE FROM `+table); err != nil { // #nosec G202 -- names from this list only
 			return err
@@ -429,42 +469,27 @@ func (tx *Tx) refold() error {
 	if err := tx.exec("kinds of stock", `UPDATE stock_key SET moved = 0`); err != nil {
 		return err
 	}
-	if err := tx.exec("streams", `UPDATE stream SET last = coalesce((SELECT max(id) & 1099511627775 FROM change WHERE id BETWEEN stream.id << 40 AND (stream.id << 40) | 1099511627775), 0)`); err != nil {
-		return err
-	}
-	var rows []int64
-	if err := tx.each(func(r *vault.Rows) error {
-		var row int64
-		err := r.Scan(&row)
-		rows = append(rows, row)
-		return err
-	}, `SELECT id FROM change ORDER BY id`); err != nil {
-		return err
-	}
-	for _, row := range rows {
-		if err := tx.repost(row); err != nil {
+	return tx.each(func(r *vault.Rows) error {
+		var id stock.ID
+		var b []byte
+		if err := r.Scan(&id.Number, &id.Node, &id.Epoch, &b); err != nil {
 			return err
 		}
-	}
-	return nil
+		c, err := change.Decode(b)
+		if err != nil {
+			return nil // of a newer program: kept, moves no stock here
+		}
+		scope := stock.Warehouse("")
+		if id.Node == tx.memo.node {
+			scope = tx.memo.warehouse
+		}
+		return tx.post(id, c, scope)
+	}, `SELECT c.id & 1099511627775, s.node, s.epoch, c.bytes FROM stream s CROSS JOIN change c ON c.id BETWEEN s.id << 40 AND (s.id << 40) | 1099511627775 ORDER BY c.id`)
 }
 
-func (tx *Tx) repost(row int64) error {
-	id, err := tx.nameOf(row)
-	if err != nil {
-		return err
-	}
-	var b []byte
-	if err := tx.tx.QueryRow(`SELECT bytes FROM change WHERE id = ?1`, row).Scan(&b); err != nil {
-		return err
-	}
-	c, err := change.Decode(b)
-	if err != nil {
-		return nil // of a newer program: kept, moves no stock here
-	}
-	var unfit *delivery.Unfit
-	if err := delivery.Post(stock.Ledger{Book: tx}, "", id, c); err != nil && !errors.As(err, &unfit) {
-		return fmt.Errorf("post change %s: %w", id, err)
-	}
-	return nil
+// forget empties the memo, but for whose store it is.
+func (tx *Tx) forget() {
+	was := *tx.memo
+	*tx.memo = *newMemo(was.undone)
+	tx.memo.node, tx.memo.warehouse = was.node, was.warehouse
 }

@@ -1,60 +1,17 @@
 package store
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"stockade/internal/vault"
-	"stockade/protocol/feed"
+	"stockade/protocol/change"
 	"stockade/protocol/stock"
 )
-
-// Item is master data of an item with the code under which it was looked up.
-type Item struct {
-	SKU    stock.SKU
-	Name   string
-	NameEN string
-	Unit   string
-	Active bool
-	Code   feed.Code // the code that led here; its factor is base units in one unit
-}
-
-// ItemByCode returns the item that a code names, or ErrNotFound.
-func (tx *Tx) ItemByCode(code string) (Item, error) {
-	var i Item
-	var factor int64
-	err := tx.tx.QueryRow(`SELECT i.sku, i.name, i.name_en, i.unit, i.active, c.code, c.unit, c.factor FROM item_code c JOIN item i ON i.sku = c.sku WHERE c.code = ?1`, code).Scan(
-		&i.SKU, &i.Name, &i.NameEN, &i.Unit, &i.Active, &i.Code.GTIN, &i.Code.Unit, &factor)
-	i.Code.Factor = stock.Quantity(factor)
-	if errors.Is(err, vault.ErrNoRows) {
-		err = ErrNotFound
-	}
-	return i, err
-}
-
-// Item returns the item of a SKU with its first code, or ErrNotFound.
-func (tx *Tx) Item(sku stock.SKU) (Item, error) {
-	var i Item
-	var code string
-	err := tx.tx.QueryRow(`SELECT sku, name, name_en, unit, active, coalesce((SELECT code FROM item_code c WHERE c.sku = item.sku ORDER BY place LIMIT 1), '') FROM item WHERE sku = ?1`,
-		string(sku)).Scan(&i.SKU, &i.Name, &i.NameEN, &i.Unit, &i.Active, &code)
-	i.Code.GTIN = stock.GTIN(code)
-	if errors.Is(err, vault.ErrNoRows) {
-		err = ErrNotFound
-	}
-	return i, err
-}
-
-// Bin reports whether a bin of this warehouse has that code, and is in use.
-func (tx *Tx) Bin(code string) (stock.Location, bool, error) {
-	l := tx.warehouse.Bin(code)
-	var active bool
-	err := tx.tx.QueryRow(`SELECT active FROM bin WHERE location = ?1`, string(l)).Scan(&active)
-	if errors.Is(err, vault.ErrNoRows) {
-		return "", false, nil
-	}
-	return l, active, err
-}
 
 // Row is the balance of one cell of this warehouse with what people call its item.
 type Row struct {
@@ -88,85 +45,176 @@ func (tx *Tx) Rows(f Filter) ([]Row, error) {
 	var out []Row
 	err := tx.each(func(r *vault.Rows) error {
 		var row Row
-		var state, q int64
 		k := &row.Cell.Key
-		if err := r.Scan(&row.Cell.Location, &k.SKU, &k.Lot, &k.Serial, &k.Expiry, &state, &q, &row.GTIN, &row.Name, &row.NameEN, &row.Unit); err != nil {
-			return err
-		}
-		k.State, row.OnHand = stock.State(state), stock.Quantity(q) // #nosec G115 -- as SetBalance wrote it
+		err := r.Scan(&row.Cell.Location, &k.SKU, &k.Lot, &k.Serial, &k.Expiry, &k.State, &row.OnHand, &row.GTIN, &row.Name, &row.NameEN, &row.Unit)
 		out = append(out, row)
-		return nil
-	}, `SELECT l.name, k.sku, k.lot, k.serial, k.expiry, k.state, b.moved + b.adjusted,
-	           coalesce((SELECT code FROM item_code c WHERE c.sku = k.sku ORDER BY place LIMIT 1), ''), coalesce(i.name, ''), coalesce(i.name_en, ''), coalesce(i.unit, '')
-	      FROM balance b JOIN stock_key k ON k.id = b.key JOIN location l ON l.id = b.location LEFT JOIN item i ON i.sku = k.sku
-	     WHERE l.warehouse = ?1 AND b.moved + b.adjusted <> 0
-	       AND (?2 = '' OR k.sku = ?2) AND (?3 = '' OR l.name = ?3)
-	       AND (?4 = '' OR k.sku LIKE ?4 ESCAPE '\' OR k.lot LIKE ?4 ESCAPE '\' OR k.serial LIKE ?4 ESCAPE '\' OR i.name LIKE ?4 ESCAPE '\' OR i.name_en LIKE ?4 ESCAPE '\'
-	            OR EXISTS (SELECT 1 FROM item_code c WHERE c.sku = k.sku AND c.code LIKE ?4 ESCAPE '\'))
-	     ORDER BY k.sku, l.name, k.lot, k.expiry, k.serial, k.state LIMIT ?5 OFFSET ?6`,
-		string(tx.warehouse), string(f.SKU), string(f.Location), like, limit, int64(f.Offset))
+		return err
+	}, rowsQuery(f), string(tx.memo.warehouse), string(f.SKU), string(f.Location), like, limit, int64(f.Offset))
 	return out, err
 }
 
-// SerialOnHand reports whether a unit of that serial number is on hand in this warehouse.
-func (tx *Tx) SerialOnHand(sku stock.SKU, serial stock.Serial) (bool, error) {
-	cells, err := tx.SerialCells(sku, serial)
-	for l, q := range cells {
-		if q > 0 && l.Warehouse() == tx.warehouse {
-			return true, err
-		}
+// rowsQuery has only those conditions that narrow, so that each can use its index.
+func rowsQuery(f Filter) string {
+	where := ``
+	if f.SKU != "" {
+		where += ` AND b.item = (SELECT id FROM stock_item WHERE sku = ?2)`
 	}
-	return false, err
+	if f.Location != "" {
+		where += ` AND b.location = (SELECT id FROM location WHERE name = ?3)`
+	}
+	if f.Search != "" {
+		where += ` AND (s.sku LIKE ?4 ESCAPE '\' OR k.lot LIKE ?4 ESCAPE '\' OR k.serial LIKE ?4 ESCAPE '\' OR i.name LIKE ?4 ESCAPE '\' OR i.name_en LIKE ?4 ESCAPE '\'
+			OR EXISTS (SELECT 1 FROM item_code c WHERE c.sku = s.sku AND c.code LIKE ?4 ESCAPE '\'))`
+	}
+	return `SELECT l.name, s.sku, k.lot, k.serial, k.expiry, k.state, b.moved + b.adjusted,
+	               coalesce((SELECT code FROM item_code c WHERE c.sku = s.sku ORDER BY place LIMIT 1), ''), coalesce(i.name, ''), coalesce(i.name_en, ''), coalesce(i.unit, '')
+	          FROM balance b INDEXED BY balance_held CROSS JOIN location l ON l.id = b.location CROSS JOIN stock_key k ON k.id = b.key
+	               CROSS JOIN stock_item s ON s.id = k.item LEFT JOIN item i ON i.sku = s.sku
+	         WHERE b.held = 1 AND l.warehouse = ?1` + where + ` ORDER BY s.sku, l.name, k.lot, k.expiry, k.serial, k.state LIMIT ?5 OFFSET ?6`
 }
 
-// Entry is a movement in the ledger with the change that made it.
+// Entry is a movement in the ledger with its making.
 type Entry struct {
 	Movement  stock.Movement
-	Row       int64 // for paging: rows before this one are older or of another stream
+	Meta      change.Meta
 	Own       bool
 	Delivered bool // the hub has acknowledged it
 }
 
-// Movements returns movements, newest first: those whose hybrid time lies before the given one, or all when it is zero.
-func (tx *Tx) Movements(sku stock.SKU, before int64, limit int) ([]Entry, error) {
-	type found struct{ row, time int64 }
-	var rows []found
-	err := tx.each(func(r *vault.Rows) error {
-		var f found
-		err := r.Scan(&f.row, &f.time)
-		rows = append(rows, f)
-		return err
-	}, `SELECT m.id, m.time FROM movement m WHERE (?1 = '' OR m.key IN (SELECT id FROM stock_key WHERE sku = ?1)) AND (?2 = 0 OR m.time < ?2) ORDER BY m.time DESC, m.id DESC LIMIT ?3`,
-		string(sku), before, int64(limit))
+// Movements returns at most limit movements, newest first, of one item or (with an empty SKU) of all. before is the mark
+// that an earlier call returned for what follows it, empty to begin; an empty mark comes at the end.
+//
+// Each stream is in the order of its numbers; streams are merged by their stamps, so that a clock
+// that was wrong can not hide anything.
+func (tx *Tx) Movements(sku stock.SKU, before string, limit int) ([]Entry, string, error) {
+	bounds, err := tx.bounds(before)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	var out []Entry
-	for _, f := range rows {
-		id, err := tx.nameOf(f.row)
+	item := int64(0)
+	if sku != "" {
+		var ok bool
+		if item, ok, err = tx.findItem(sku); !ok || err != nil {
+			return nil, "", err
+		}
+	}
+	var found []placed
+	for _, b := range bounds {
+		rows, err := tx.movementsBelow(b, item, limit+1)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		c, err := tx.Change(id)
-		if err != nil {
-			return nil, err
+		found = append(found, rows...)
+	}
+	// Stable, and by streams that are in order themselves: a stamp that fell stays behind its elder.
+	slices.SortStableFunc(found, func(a, b placed) int { return cmp.Compare(b.order, a.order) })
+	mark := ""
+	if len(found) > limit {
+		found = found[:limit]
+		mark = markOf(bounds, found)
+	}
+	out := make([]Entry, len(found))
+	for i, f := range found {
+		if out[i], err = tx.entry(f.row); err != nil {
+			return nil, "", err
 		}
-		m, err := c.Movement(id)
-		if err != nil {
-			return nil, err
+	}
+	return out, mark, nil
+}
+
+// bound is how far back a stream was shown: what follows has numbers up to it.
+type bound struct{ stream, number int64 }
+
+// placed is a movement with what it is ordered by: the lowest stamp among those shown before
+// it in its stream and its own.
+type placed struct{ row, order int64 }
+
+func (tx *Tx) bounds(mark string) ([]bound, error) {
+	if mark != "" {
+		return parseMark(mark)
+	}
+	var out []bound
+	err := tx.each(func(r *vault.Rows) error {
+		b := bound{number: maxNumber}
+		err := r.Scan(&b.stream)
+		out = append(out, b)
+		return err
+	}, `SELECT id FROM stream ORDER BY id`)
+	return out, err
+}
+
+func parseMark(mark string) ([]bound, error) {
+	var out []bound
+	for part := range strings.SplitSeq(mark, ".") {
+		s, n, ok := strings.Cut(part, "-")
+		stream, err1 := strconv.ParseInt(s, 10, 24)
+		number, err2 := strconv.ParseInt(n, 10, streamShift+1)
+		if !ok || err1 != nil || err2 != nil || stream < 0 || number < 0 || number > maxNumber {
+			return nil, fmt.Errorf("read mark %q: %w", mark, ErrMark)
 		}
-		e := Entry{Movement: m, Row: f.time, Own: id.Node == tx.node}
-		if e.Delivered, err = tx.Delivered(id); err != nil {
-			return nil, err
-		}
-		out = append(out, e)
+		out = append(out, bound{stream, number})
 	}
 	return out, nil
 }
 
+// ErrMark is returned for a mark that Movements did not make.
+var ErrMark = errors.New("want a mark that came with a page")
+
+// markOf returns the mark of what follows the shown movements.
+func markOf(bounds []bound, shown []placed) string {
+	parts := make([]string, 0, len(bounds))
+	for _, b := range bounds {
+		for _, s := range shown {
+			if s.row>>streamShift == b.stream {
+				b.number = min(b.number, s.row&maxNumber-1)
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%d-%d", b.stream, b.number))
+	}
+	return strings.Join(parts, ".")
+}
+
+func (tx *Tx) movementsBelow(b bound, item int64, limit int) ([]placed, error) {
+	query := `SELECT id, time FROM movement WHERE id BETWEEN ?1 AND ?2`
+	args := []any{b.stream << streamShift, b.stream<<streamShift | b.number, int64(limit)}
+	if item != 0 {
+		query += ` AND key IN (SELECT id FROM stock_key WHERE item = ?4)`
+		args = append(args, item)
+	}
+	var out []placed
+	err := tx.each(func(r *vault.Rows) error {
+		var p placed
+		err := r.Scan(&p.row, &p.order)
+		if n := len(out); n > 0 {
+			p.order = min(p.order, out[n-1].order)
+		}
+		out = append(out, p)
+		return err
+	}, query+` ORDER BY id DESC LIMIT ?3`, args...)
+	return out, err
+}
+
+func (tx *Tx) entry(row int64) (Entry, error) {
+	id, err := tx.nameOf(row)
+	if err != nil {
+		return Entry{}, err
+	}
+	c, err := tx.Change(id)
+	if err != nil {
+		return Entry{}, err
+	}
+	m, err := c.Movement(id)
+	if err != nil {
+		return Entry{}, fmt.Errorf("read movement %s: %w", id, err)
+	}
+	e := Entry{Movement: m, Meta: c.Meta, Own: id.Node == tx.memo.node}
+	e.Delivered, err = tx.Delivered(id)
+	return e, err
+}
+
 // Delivered reports whether the hub has acknowledged a change. What came down from it needs no asking.
 func (tx *Tx) Delivered(id stock.ID) (bool, error) {
-	if id.Node != tx.node {
+	if id.Node != tx.memo.node {
 		return true, nil
 	}
 	var epoch, kept uint64
@@ -174,30 +222,55 @@ func (tx *Tx) Delivered(id stock.ID) (bool, error) {
 	return id.Epoch < epoch || (id.Epoch == epoch && id.Number <= kept), err
 }
 
-// Counts are figures of what there is, for people and drivers.
-type Counts struct {
-	Changes      int64 `json:"changes"` // of the node's own present epoch
-	Cut          int64 `json:"cut"`
-	Acknowledged int64 `json:"acknowledged"`
-	Batches      int64 `json:"batches"`
-	Movements    int64 `json:"movements"` // all in the ledger
-	Accepted     int64 `json:"accepted"`  // scans
-	Refused      int64 `json:"refused"`
-	Exceptions   int64 `json:"exceptions"`
+// Outbox is how far the node's own changes of its present epoch have come, each figure a change number.
+type Outbox struct {
+	Epoch        uint64 `json:"epoch"`
+	Changes      uint64 `json:"changes"`      // last number given
+	Cut          uint64 `json:"cut"`          // last number in a batch
+	Acknowledged uint64 `json:"acknowledged"` // last number that the hub holds
 }
 
-// Totals counts what there is.
+// Waiting returns how many changes the hub has not acknowledged.
+func (o Outbox) Waiting() uint64 { return o.Changes - min(o.Acknowledged, o.Changes) }
+
+// Outbox tells how delivery of the node's own changes stands. It is cheap.
+func (tx *Tx) Outbox() (Outbox, error) {
+	var o Outbox
+	var next uint64
+	err := tx.tx.QueryRow(`SELECT epoch, next, kept FROM sync`).Scan(&o.Epoch, &next, &o.Acknowledged)
+	if errors.Is(err, vault.ErrNoRows) {
+		return o, ErrNotEnrolled
+	}
+	if err != nil {
+		return o, fmt.Errorf("read outbox: %w", err)
+	}
+	o.Cut = next - 1
+	o.Changes = o.Cut
+	s, ok, err := tx.findStream(stock.Stream{Node: tx.memo.node, Epoch: o.Epoch})
+	if err != nil || !ok {
+		return o, err
+	}
+	last, err := tx.lastOf(s)
+	o.Changes = max(last, o.Cut)
+	return o, err
+}
+
+// Counts are figures of what there is, for people and drivers.
+type Counts struct {
+	Batches    int64 `json:"batches"`
+	Movements  int64 `json:"movements"` // all in the ledger
+	Accepted   int64 `json:"accepted"`  // scans
+	Refused    int64 `json:"refused"`
+	Exceptions int64 `json:"exceptions"`
+}
+
+// Totals counts what there is. It takes time in proportion.
 func (tx *Tx) Totals() (Counts, error) {
 	var c Counts
-	st, err := tx.SenderState()
-	if err != nil {
-		return c, err
-	}
-	c.Cut, c.Acknowledged = int64(st.Next-1), int64(st.Kept) // #nosec G115 -- counts
-	err = tx.tx.QueryRow(`SELECT coalesce((SELECT last FROM stream WHERE node = ?1 AND epoch = ?2), 0), (SELECT count(*) FROM batch), (SELECT count(*) FROM movement),
-		(SELECT count(*) FROM scan WHERE outcome = 'accepted'), (SELECT count(*) FROM scan WHERE outcome = 'refused'), (SELECT count(*) FROM exception)`,
-		string(tx.node), int64(st.Head.Epoch)).Scan(&c.Changes, &c.Batches, &c.Movements, &c.Accepted, &c.Refused, &c.Exceptions) // #nosec G115 -- a count
-	c.Changes = max(c.Changes, c.Cut)
+	err := tx.tx.QueryRow(`SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM movement), (SELECT count(*) FROM exception),
+		(SELECT coalesce(sum(accepted), 0) FROM scan WHERE id IN (SELECT (SELECT max(id) FROM scan WHERE id BETWEEN s.id << 40 AND (s.id << 40) | 1099511627775) FROM station s)),
+		(SELECT coalesce(sum(refused), 0) FROM scan WHERE id IN (SELECT (SELECT max(id) FROM scan WHERE id BETWEEN s.id << 40 AND (s.id << 40) | 1099511627775) FROM station s))`).Scan(
+		&c.Batches, &c.Movements, &c.Exceptions, &c.Accepted, &c.Refused)
 	return c, err
 }
 

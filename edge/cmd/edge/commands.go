@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"stockade/edge/enrolment"
+	"stockade/edge/station"
 	"stockade/edge/store"
 	wire "stockade/protocol/enrol"
 	"stockade/protocol/stock"
@@ -88,12 +89,11 @@ func printStock(ctx context.Context, c config, _ options, stdout io.Writer, _ *s
 
 func printScans(ctx context.Context, c config, o options, stdout io.Writer, _ *slog.Logger) error {
 	return view(ctx, c, stdout, func(tx *store.Tx) (any, error) {
-		scans, err := tx.ScansAfter(o.station, o.after, 100_000)
-		out := make([]json.RawMessage, 0, len(scans))
-		for _, s := range scans {
-			out = append(out, s.Feedback)
+		scans, err := station.Scans(tx, o.station, o.after, 100_000)
+		if scans == nil {
+			scans = []station.Feedback{}
 		}
-		return map[string]any{"scans": out}, err
+		return map[string]any{"scans": scans}, err
 	})
 }
 
@@ -101,7 +101,7 @@ func printScans(ctx context.Context, c config, o options, stdout io.Writer, _ *s
 type statusReport struct {
 	Node      stock.NodeID    `json:"node"`
 	Warehouse stock.Warehouse `json:"warehouse"`
-	Epoch     uint64          `json:"epoch"`
+	store.Outbox
 	store.Counts
 	LogEpoch uint64 `json:"log_epoch"`
 	LogSize  int64  `json:"log_size"`
@@ -115,8 +115,12 @@ func printStatus(ctx context.Context, c config, _ options, stdout io.Writer, _ *
 		if err != nil {
 			return nil, err
 		}
+		box, err := tx.Outbox()
+		if err != nil {
+			return nil, err
+		}
 		counts, err := tx.Totals()
-		return statusReport{Node: tx.Node(), Warehouse: tx.Warehouse(), Epoch: st.Head.Epoch, Counts: counts,
+		return statusReport{Node: tx.Node(), Warehouse: tx.Warehouse(), Outbox: box, Counts: counts,
 			LogEpoch: st.Log.Epoch, LogSize: st.Log.Size, Frozen: st.Frozen, Rejoin: st.Asked != [16]byte{}}, err
 	})
 }

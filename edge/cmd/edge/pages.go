@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -147,7 +148,7 @@ func (n stations) Refused(ctx context.Context, name string, limit int) ([]dashbo
 		if i >= 0 {
 			out[i].Times++
 		} else if len(out) < limit {
-			out = append(out, dashboard.RefusedScan{Last: r.Time, Times: 1, Code: r.Code, Args: args(r), Raw: r.Raw})
+			out = append(out, dashboard.RefusedScan{Last: r.Time, Times: 1, Code: r.Code, Args: r.Arguments(), Raw: r.Raw})
 		}
 	}
 	return out, nil
@@ -202,18 +203,13 @@ func worker(p identity.Person) station.Worker {
 }
 
 func shown(f station.Feedback) dashboard.Feedback {
-	return dashboard.Feedback{Number: f.Number, Time: f.Time, Station: f.Station, Mode: dashboard.Mode(f.Mode), Outcome: dashboard.Outcome(f.Outcome), Code: f.Code,
-		Args: args(f), Raw: f.Raw, Scan: f.Scan, Movement: f.Movement, Undoable: f.Undoable, SKU: f.SKU, Item: f.Item, Lot: f.Lot, Serial: f.Serial, Expiry: f.Expiry,
-		Quantity: f.Quantity, Unit: f.Unit, Location: f.Location, OnHand: f.OnHand, BusinessDay: f.Day}
-}
-
-// args are a sentence's arguments with those that every sentence may use.
-func args(f station.Feedback) map[string]string {
-	all := map[string]string{"item": f.Item, "unit": f.Unit}
-	for k, v := range f.Args {
-		all[k] = v
+	scan, err := json.Marshal(f.Scan)
+	if f.Scan == nil || err != nil {
+		scan = nil
 	}
-	return all
+	return dashboard.Feedback{Number: f.Number, Time: f.Time, Station: f.Station, Mode: dashboard.Mode(f.Mode), Outcome: dashboard.Outcome(f.Outcome), Code: f.Code,
+		Args: f.Arguments(), Raw: f.Raw, Scan: scan, Movement: f.Movement, Undoable: f.Undoable, SKU: f.SKU, Item: f.Item, Lot: f.Lot, Serial: f.Serial, Expiry: f.Expiry,
+		Quantity: f.Quantity, Unit: f.Unit, Location: f.Location, OnHand: f.OnHand, BusinessDay: f.Day}
 }
 
 func shownAll(fs []station.Feedback) []dashboard.Feedback {
@@ -260,47 +256,38 @@ func (n stockPages) Stock(ctx context.Context, q dashboard.StockQuery) (dashboar
 type movements struct{ *node }
 
 func (n movements) Movements(ctx context.Context, q dashboard.MovementQuery) (dashboard.MovementPage, error) {
-	before, _ := strconv.ParseInt(q.Before, 10, 64)
 	if q.Limit <= 0 || q.Limit > 500 {
 		q.Limit = 50
 	}
 	page := dashboard.MovementPage{Rows: []dashboard.MovementRow{}}
 	err := n.store.View(ctx, func(tx *store.Tx) error {
-		entries, err := tx.Movements(q.SKU, before, q.Limit+1)
+		entries, next, err := tx.Movements(q.SKU, q.Before, q.Limit)
+		if errors.Is(err, store.ErrMark) { // made up: begin anew
+			entries, next, err = tx.Movements(q.SKU, "", q.Limit)
+		}
 		if err != nil {
 			return err
 		}
-		if len(entries) > q.Limit {
-			entries = entries[:q.Limit]
-			page.Next = strconv.FormatInt(entries[q.Limit-1].Row, 10)
-		}
+		page.Next = next
 		for _, e := range entries {
-			row, err := movementRow(tx, e)
-			if err != nil {
-				return err
-			}
-			page.Rows = append(page.Rows, row)
+			page.Rows = append(page.Rows, movementRow(tx, e))
 		}
 		return nil
 	})
 	return page, err
 }
 
-func movementRow(tx *store.Tx, e store.Entry) (dashboard.MovementRow, error) {
+func movementRow(tx *store.Tx, e store.Entry) dashboard.MovementRow {
 	m := e.Movement
-	c, err := tx.Change(m.ID)
-	if err != nil {
-		return dashboard.MovementRow{}, err
-	}
-	row := dashboard.MovementRow{ID: m.ID.String(), Time: c.Meta.Time.Time(), SKU: m.Key.SKU, Lot: m.Key.Lot, Serial: m.Key.Serial, Expiry: m.Key.Expiry,
-		From: m.From, To: m.To, Quantity: m.Quantity, Actor: c.Meta.Actor, Terminal: c.Meta.Terminal, Delivered: e.Delivered}
+	row := dashboard.MovementRow{ID: m.ID.String(), Time: e.Meta.Time.Time(), SKU: m.Key.SKU, Lot: m.Key.Lot, Serial: m.Key.Serial, Expiry: m.Key.Expiry,
+		From: m.From, To: m.To, Quantity: m.Quantity, Actor: e.Meta.Actor, Terminal: e.Meta.Terminal, Delivered: e.Delivered}
 	if item, err := tx.Item(m.Key.SKU); err == nil {
 		row.Name, row.Unit = item.Name, item.Unit
 	}
 	if !m.Reverses.IsZero() {
 		row.Reverses = m.Reverses.String()
 	}
-	return row, nil
+	return row
 }
 
 // deliveryPages adapts the uplink.
@@ -319,11 +306,11 @@ func (n deliveryPages) Sync(ctx context.Context) (dashboard.Sync, error) {
 		out.Held = "sync.held_" + string(st.Refused)
 	}
 	err := n.store.View(ctx, func(tx *store.Tx) error {
-		counts, err := tx.Totals()
+		box, err := tx.Outbox()
 		if err != nil {
 			return err
 		}
-		out.Waiting, out.Batches = counts.Changes-counts.Acknowledged, int64(st.Head.Seq-min(st.Acked.Seq, st.Head.Seq)) // #nosec G115 -- counts
+		out.Waiting, out.Batches = int64(box.Waiting()), int64(st.Head.Seq-min(st.Acked.Seq, st.Head.Seq)) // #nosec G115 -- counts
 		feeds, err := tx.Feeds()
 		out.FeedVersion = uint64(max(0, feeds[feed.Catalogue][1])) // #nosec G115 -- not negative
 		return err

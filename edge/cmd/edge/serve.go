@@ -211,14 +211,13 @@ func (n *node) print(st *station.Station, printer *device.Printer, f station.Fee
 
 // gtinOf returns the GTIN that was scanned.
 func gtinOf(f station.Feedback) stock.GTIN {
-	var s barcode.Scan
-	if err := json.Unmarshal(f.Scan, &s); err != nil {
+	switch {
+	case f.Scan == nil:
 		return ""
+	case f.Scan.GTIN != "":
+		return stock.GTIN(f.Scan.GTIN)
 	}
-	if s.GTIN != "" {
-		return stock.GTIN(s.GTIN)
-	}
-	return stock.GTIN(s.Content)
+	return stock.GTIN(f.Scan.Content)
 }
 
 // announce leaves where the pages are for commands, and for whoever started the node with port 0.

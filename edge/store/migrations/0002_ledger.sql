@@ -6,18 +6,24 @@ CREATE TABLE location (
     warehouse TEXT NOT NULL         -- empty for those outside
 ) STRICT;
 
+-- The items that the ledger names. The catalogue may not know them (any more).
+CREATE TABLE stock_item (
+    id  INTEGER PRIMARY KEY,
+    sku TEXT NOT NULL UNIQUE
+) STRICT;
+
 -- What makes stock of one item distinct from other stock of it.
 CREATE TABLE stock_key (
     id     INTEGER PRIMARY KEY,
-    sku    TEXT    NOT NULL,
+    item   INTEGER NOT NULL REFERENCES stock_item (id),
     serial TEXT    NOT NULL,
     lot    TEXT    NOT NULL,
     expiry TEXT    NOT NULL, -- YYYY-MM-DD or empty
     state  INTEGER NOT NULL,
     moved  INTEGER NOT NULL CHECK (moved IN (0, 1)), -- a movement names it, not only a count
-    UNIQUE (sku, serial, lot, expiry, state)
+    UNIQUE (item, serial, lot, expiry, state)
 ) STRICT;
-CREATE INDEX stock_key_of_lot ON stock_key (sku, lot, expiry) WHERE lot <> '';
+CREATE INDEX stock_key_of_lot ON stock_key (item, lot, expiry) WHERE lot <> '';
 
 -- Movements, never changed; ids are those of their changes.
 CREATE TABLE movement (
@@ -43,14 +49,19 @@ CREATE TABLE stock_count (
 ) STRICT;
 CREATE INDEX stock_count_of_cell ON stock_count (key, location);
 
+-- Balances of cells. The two sides of a movement share a key and so, mostly, a page.
 CREATE TABLE balance (
     key      INTEGER NOT NULL REFERENCES stock_key (id),
     location INTEGER NOT NULL REFERENCES location (id),
+    item     INTEGER NOT NULL, -- of the key
     moved    INTEGER NOT NULL,
     adjusted INTEGER NOT NULL,
     counted  INTEGER NOT NULL CHECK (counted IN (0, 1)),
+    held     INTEGER NOT NULL CHECK (held IN (0, 1)), -- inside a warehouse and not zero
     PRIMARY KEY (key, location)
 ) STRICT, WITHOUT ROWID;
+-- What lies in a bin. Held is written only when it changes, so that most movements leave this index alone.
+CREATE INDEX balance_held ON balance (location, item) WHERE held = 1;
 
 CREATE TABLE exception (
     kind    TEXT NOT NULL,

@@ -40,23 +40,29 @@ CREATE TABLE bin (
     active   INTEGER NOT NULL CHECK (active IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 
--- Where each station stands, so that it goes on there after a power cut. The state is JSON of package station.
 CREATE TABLE station (
-    name  TEXT PRIMARY KEY,
-    state BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+    id   INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+) STRICT;
 
--- Every scan, accepted or refused, with what the worker was told: JSON of package station.
+-- Every scan, accepted or refused, and every press of a button at a station; its id is station * 2^40 +
+-- number, the number rising by one within the station. What the worker was told and where the station then
+-- stands are JSON of package station: after a power cut it goes on from its last scan.
 CREATE TABLE scan (
-    station  TEXT    NOT NULL,
-    number   INTEGER NOT NULL, -- rises by one within the station
+    id       INTEGER PRIMARY KEY,
+    time     INTEGER NOT NULL, -- Unix milliseconds
     day      TEXT    NOT NULL, -- business day
     outcome  TEXT    NOT NULL,
     code     TEXT    NOT NULL,
-    feedback BLOB    NOT NULL,
-    PRIMARY KEY (station, number)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX scan_refused ON scan (station, day, number) WHERE outcome = 'refused';
+    raw      BLOB    NOT NULL,
+    told     TEXT    NOT NULL,
+    state    TEXT    NOT NULL,
+    movement INTEGER NOT NULL, -- that the scan posted; 0 for none
+    undo     INTEGER NOT NULL, -- movement that the station would take back now; 0 for none
+    accepted INTEGER NOT NULL, -- scans of the station so far, this one included
+    refused  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX scan_refused ON scan (day) WHERE outcome = 'refused';
 
 -- What was found in the bin that a station is counting.
 CREATE TABLE sheet (
