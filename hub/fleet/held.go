@@ -15,6 +15,9 @@ import (
 // ErrReason is returned when a person decides without saying why.
 var ErrReason = errors.New("a reason is needed: it stands in the log for ever")
 
+// ErrHeld is returned when a dispute can not be ended because batches wait for a decision.
+var ErrHeld = errors.New("batches of it are held; accept or reject them first")
+
 // Decide carries out a person's decision about a held batch. Accepted, its changes are merged
 // except for those that have come in another way since; rejected, none is. Either way they
 // are not posted when the node sends them again. When it was the node's last open batch, the
@@ -132,7 +135,7 @@ func (f *Fleet) Settle(ctx context.Context, who auditlog.Who, node stock.NodeID,
 		}
 		for _, h := range hs {
 			if h.Node == node {
-				return fmt.Errorf("node %s: batches of it are held; accept or reject them first", node)
+				return fmt.Errorf("node %s: %w", node, ErrHeld)
 			}
 		}
 		return endDispute(tx, node)

@@ -89,27 +89,32 @@ type Tx struct {
 // Update runs fn in one transaction at the given time. fn runs alone and must not wait; it
 // may share its commit with others and is undone alone when it fails.
 func (s *Store) Update(ctx context.Context, now time.Time, fn func(*Tx) error) error {
-	return s.vault.Update(ctx, func(vtx *vault.Tx) error {
-		m, err := s.remember(vtx)
-		if err != nil {
-			return err
-		}
-		tx := &Tx{View: View{vtx}, m: m, now: now.UnixMilli()}
-		s.memory = nil // until all has gone well
-		if err := fn(tx); err != nil {
-			return err
-		}
-		if err := tx.Flush(); err != nil {
-			return err
-		}
-		m.token = rand.Int64() // #nosec G404 -- only tells acts apart
-		if _, err := vtx.Exec(`UPDATE generation SET token = ?1`, m.token); err != nil {
-			return fmt.Errorf("mark act: %w", err)
-		}
-		m.trim()
-		s.memory = m
-		return nil
-	})
+	return s.vault.Update(ctx, func(vtx *vault.Tx) error { return s.Within(vtx, now, fn) })
+}
+
+// Within runs fn in an act on the vault that is open already, for those who keep tables of
+// their own there and have to record what they do in the same transaction. An error of it
+// must fail the act.
+func (s *Store) Within(vtx *vault.Tx, now time.Time, fn func(*Tx) error) error {
+	m, err := s.remember(vtx)
+	if err != nil {
+		return err
+	}
+	tx := &Tx{View: View{vtx}, m: m, now: now.UnixMilli()}
+	s.memory = nil // until all has gone well
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := tx.Flush(); err != nil {
+		return err
+	}
+	m.token = rand.Int64() // #nosec G404 -- only tells acts apart
+	if _, err := vtx.Exec(`UPDATE generation SET token = ?1`, m.token); err != nil {
+		return fmt.Errorf("mark act: %w", err)
+	}
+	m.trim()
+	s.memory = m
+	return nil
 }
 
 // remember returns what is kept in memory if it is still true: if the last act that this

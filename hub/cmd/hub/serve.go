@@ -82,6 +82,7 @@ type server struct {
 	*hub
 	log   *slog.Logger
 	nodes net.Listener
+	pages net.Listener
 	at    addresses
 
 	fleet     *fleet.Fleet
@@ -106,6 +107,9 @@ func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err er
 	if s.nodes, err = listen(ctx, h.cfg.Nodes.Listen); err != nil {
 		return nil, err
 	}
+	if s.pages, err = listen(ctx, h.cfg.Pages.Listen); err != nil {
+		return nil, err
+	}
 	s.fleet = h.fleet(fleet.Addresses{Names: h.cfg.Names})
 	s.fleet.Replaced = s.disconnect
 	if err := s.startBroker(ctx); err != nil {
@@ -120,7 +124,7 @@ func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err er
 	if s.broker != nil {
 		_, mqttPort, _ = net.SplitHostPort(s.broker.Addr())
 	}
-	s.at = h.cfg.addressesOf("0", portOf(s.nodes), mqttPort)
+	s.at = h.cfg.addressesOf(portOf(s.pages), portOf(s.nodes), mqttPort)
 	s.fleet.At = fleet.Addresses{Nodes: s.at.Nodes, MQTT: s.at.MQTT, Names: h.cfg.hosts()}
 	return s, nil
 }
@@ -203,6 +207,10 @@ func (s *server) startBroker(ctx context.Context) (err error) {
 // answers, then the broker; the store is the caller's.
 func (s *server) run(ctx context.Context, c *command) error {
 	defer s.stop(ctx)
+	site, err := s.pageServer(ctx, c.out)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.intake.Run(ctx) })
 	group.Go(func() error { return s.sessions.Run(ctx, s.intake) })
@@ -211,15 +219,16 @@ func (s *server) run(ctx context.Context, c *command) error {
 	group.Go(func() error {
 		return (&fleet.Door{Fleet: s.fleet, Logger: s.log}).Serve(ctx, s.nodes, s.cert)
 	})
+	group.Go(func() error { return site.Serve(ctx, s.pages) })
 	if s.broker == nil {
 		group.Go(func() error { s.probe(ctx); return nil })
 	}
 	if err := writeAddresses(s.cfg.DataDir, s.at); err != nil {
 		return err
 	}
-	s.log.Info("hub is running", "version", version, "org", s.cfg.Org, "nodes", s.at.Nodes, "mqtt", s.at.MQTT)
-	c.say("总部已启动。节点注册：%s  MQTT：%v\n", "hub is running. nodes enrol at %s, MQTT at %v\n", s.at.Nodes, s.at.MQTT)
-	err := group.Wait()
+	s.log.Info("hub is running", "version", version, "org", s.cfg.Org, "pages", s.at.Pages, "nodes", s.at.Nodes, "mqtt", s.at.MQTT)
+	c.say("总部已启动。页面：%s  节点注册：%s  MQTT：%v\n", "hub is running. pages at %s, nodes enrol at %s, MQTT at %v\n", s.at.Pages, s.at.Nodes, s.at.MQTT)
+	err = group.Wait()
 	if errors.Is(err, context.Canceled) {
 		err = nil // told to stop
 	}
@@ -229,8 +238,10 @@ func (s *server) run(ctx context.Context, c *command) error {
 
 // stop ends what newServer started.
 func (s *server) stop(ctx context.Context) {
-	if s.nodes != nil {
-		_ = s.nodes.Close() // closed already when it was served
+	for _, l := range []net.Listener{s.nodes, s.pages} {
+		if l != nil {
+			_ = l.Close() // closed already when it was served
+		}
 	}
 	if s.broker != nil {
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
