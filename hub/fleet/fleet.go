@@ -68,6 +68,9 @@ func (f *Fleet) Token(ctx context.Context, who auditlog.Who, w Wish) (string, er
 	if _, err := topic.ParseNode(string(w.Node)); err != nil {
 		return "", err
 	}
+	if f.At.Nodes == "" {
+		return "", errors.New("make token: the hub's own address is not known")
+	}
 	if w.Valid <= 0 {
 		w.Valid = TokenValid
 	}
