@@ -27,7 +27,7 @@ import (
 	"stockade/protocol/stock"
 )
 
-//go:embed pages
+//go:embed pages/*.html
 var pages embed.FS
 
 // Hub is what the pages read and do. What does not exist gives web.NotFound; a refusal that
