@@ -83,6 +83,20 @@ func (tx *Tx) Record(c change.Change, salt []byte) (int64, error) {
 	return leaf, nil
 }
 
+// EraseEntry destroys content and salt of the entry of a leaf, because they are about a
+// person who is to be forgotten. The leaf and every proof stay valid. Entries of decisions
+// (held.accepted) are not to be erased: a batch beside its chain is justified by nothing else.
+func (tx *Tx) EraseEntry(leaf int64) error {
+	r, err := tx.tx.Exec(`UPDATE hub_entry SET salt = NULL, entry = NULL WHERE leaf = ?1`, leaf)
+	if err == nil && r.RowsAffected == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("erase entry of leaf %d: %w", leaf, err)
+	}
+	return nil
+}
+
 // OpenLog begins the log of a new epoch: its opening is leaf 0 and all leaves that there
 // are follow in their order. Feeds begin anew.
 func (tx *Tx) OpenLog(epoch uint64, opening audit.Leaf, signedOpening []byte) error {
