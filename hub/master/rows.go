@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"stockade/protocol/feed"
 	"stockade/protocol/stock"
@@ -28,6 +29,7 @@ const (
 	maxName  = 200
 	maxUnit  = 20
 	maxCodes = 20
+	maxCode  = 4096 // some two-dimensional codes are long
 )
 
 // Item checks r and returns the item.
@@ -48,8 +50,13 @@ func (r ItemRow) Item() (feed.Item, error) {
 		return fail("active is %q: want 0 or 1", r.Active)
 	}
 	i := feed.Item{SKU: stock.SKU(r.SKU), Name: r.Name, NameEN: r.NameEN, Unit: r.Unit, Active: r.Active != "0", Codes: []feed.Code{}}
-	if len(r.Code) > stock.MaxText {
-		return fail("barcode of more than %d bytes", stock.MaxText)
+	for _, text := range []string{r.SKU, r.Name, r.NameEN, r.Unit, r.Code, r.Codes} {
+		if !utf8.ValidString(text) {
+			return fail("%q is not UTF-8", text)
+		}
+	}
+	if len(r.Code) > maxCode {
+		return fail("barcode of more than %d bytes", maxCode)
 	}
 	if r.Code != "" {
 		i.Codes = append(i.Codes, feed.Code{GTIN: stock.GTIN(r.Code), Factor: stock.Unit})
@@ -81,8 +88,8 @@ func parseCode(text string) (feed.Code, error) {
 		return c, fmt.Errorf("barcode %q: want CODE or CODE:UNIT:FACTOR", text)
 	}
 	c.GTIN = stock.GTIN(parts[0])
-	if c.GTIN == "" || len(c.GTIN) > stock.MaxText {
-		return c, fmt.Errorf("barcode %q: want 1 to %d bytes", text, stock.MaxText)
+	if c.GTIN == "" || len(c.GTIN) > maxCode {
+		return c, fmt.Errorf("barcode %q: want 1 to %d bytes", text, maxCode)
 	}
 	if gtin, is, err := NormalGTIN(parts[0]); err != nil {
 		return c, err
@@ -124,8 +131,8 @@ func CheckLocation(l feed.Location) error {
 	if l.Use != feed.UseStorage && l.Use != feed.UseReceiving {
 		return fmt.Errorf("location %s: use is %q, want %s or %s", l.ID, l.Use, feed.UseStorage, feed.UseReceiving)
 	}
-	if len(l.Name) > maxName {
-		return fmt.Errorf("location %s: name of more than %d bytes", l.ID, maxName)
+	if len(l.Name) > maxName || !utf8.ValidString(l.Name) {
+		return fmt.Errorf("location %s: the name must be UTF-8 and at most %d bytes", l.ID, maxName)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ type StockRow struct {
 	Warehouse stock.Warehouse
 	Location  stock.Location
 	Key       stock.Key
-	GTIN      stock.GTIN // of the item's base unit, empty when it has none
+	GTIN      stock.GTIN // first code of the item, empty when it has none
 	Name      string     // of the item, empty when the catalogue does not have it
 	NameEN    string
 	Unit      string
@@ -48,7 +48,7 @@ func (v *View) Stock(f StockFilter, fn func(StockRow) error) error {
 		s.OnHand = stock.Quantity(onHand)
 		return fn(s)
 	}, `SELECT l.warehouse, l.name, k.sku, k.lot, k.serial, k.expiry, k.state,
-	           coalesce((SELECT c.code FROM item_code c WHERE c.sku = k.sku AND c.unit = '' AND c.factor = 1000000 AND length(c.code) = 14 ORDER BY c.place LIMIT 1), ''),
+	           coalesce((SELECT c.code FROM item_code c WHERE c.sku = k.sku ORDER BY c.place LIMIT 1), ''),
 	           coalesce(i.name, ''), coalesce(i.name_en, ''), coalesce(i.unit, ''), b.moved + b.adjusted, k.id
 	      FROM balance b
 	      JOIN location l ON l.id = b.location

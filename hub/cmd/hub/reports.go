@@ -14,7 +14,7 @@ import (
 type stockRow struct {
 	Warehouse stock.Warehouse `json:"warehouse"`
 	SKU       stock.SKU       `json:"sku"`
-	GTIN      stock.GTIN      `json:"gtin"` // 14 digits, empty for an item without one
+	GTIN      stock.GTIN      `json:"gtin"` // first code of the item, empty when it has none
 	Lot       stock.Lot       `json:"lot"`
 	Serial    stock.Serial    `json:"serial"`
 	Expiry    stock.Date      `json:"expiry"`
