@@ -225,9 +225,12 @@ func (tx *Tx) Expiries(sku stock.SKU, lot stock.Lot) ([]stock.Date, error) {
 		err := r.Scan(&d)
 		out = append(out, d)
 		return err
-	}, `SELECT DISTINCT expiry FROM stock_key WHERE item = ?1 AND lot = ?2 AND lot <> '' AND moved = 1`, item, string(lot))
+	}, expiriesQuery, item, string(lot))
 	return out, err
 }
+
+// Without the name of the index SQLite would go through all kinds of stock of the item.
+const expiriesQuery = `SELECT DISTINCT expiry FROM stock_key INDEXED BY stock_key_of_lot WHERE item = ?1 AND lot = ?2 AND lot <> '' AND moved = 1`
 
 // SetException implements stock.Book.
 func (tx *Tx) SetException(e stock.Exception, open bool) error {

@@ -44,7 +44,7 @@ func holdingsQuery(label stock.Key, inBin bool) string {
 		from = `stock_key k CROSS JOIN balance b ON b.key = k.id CROSS JOIN location l ON l.id = b.location`
 		where = ` AND k.serial = ?6 AND (?7 = '' OR k.lot = ?7)`
 	case label.Lot != "":
-		from = `stock_key k CROSS JOIN balance b ON b.key = k.id CROSS JOIN location l ON l.id = b.location`
+		from = `stock_key k INDEXED BY stock_key_of_lot CROSS JOIN balance b ON b.key = k.id CROSS JOIN location l ON l.id = b.location`
 		where = ` AND k.lot = ?7 AND k.lot <> ''`
 	case inBin:
 		from = `balance b CROSS JOIN stock_key k ON k.id = b.key CROSS JOIN location l ON l.id = b.location`
