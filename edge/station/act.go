@@ -33,7 +33,11 @@ func (a *act) end() (Feedback, error) {
 	case Refused:
 		a.st.Refused++
 	}
-	told, err := json.Marshal(a.f.Told)
+	k := kept{Told: a.f.Told}
+	if a.movement.IsZero() {
+		k.Kind = &a.f.Kind
+	}
+	told, err := json.Marshal(k)
 	if err != nil {
 		return Feedback{}, err
 	}

@@ -46,6 +46,8 @@ func BenchmarkScan(b *testing.B) {
 				})
 			}
 			wg.Wait()
+			stats := s.Vault().Stats()
+			b.ReportMetric(float64(stats.Acts)/float64(stats.Commits), "scans/commit")
 		})
 	}
 }

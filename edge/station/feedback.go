@@ -2,6 +2,7 @@ package station
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +62,8 @@ func (st *State) turnTo(now time.Time) {
 	}
 }
 
-// Feedback is what the worker is told about one scan.
+// Feedback is what the worker is told about one scan. Of one that is read again, Scan is nil and
+// names are those of the present catalogue.
 type Feedback struct {
 	Number   int64      `json:"number"`
 	Time     time.Time  `json:"time"`
@@ -72,23 +74,35 @@ type Feedback struct {
 	Movement string     `json:"movement,omitempty"`
 	Undoable bool       `json:"undoable,omitempty"` // the movement was not taken back yet
 	Day      stock.Date `json:"business_day"`
+
+	Scan *barcode.Scan `json:"scan,omitempty"` // what the decoder reported; nil for a button
+	Item string        `json:"item,omitempty"` // name
+	Unit string        `json:"unit,omitempty"`
+	Kind
 	Told
 }
 
-// Told is the part of a feedback that is kept as it is.
+// Kind says which stock a scan was about.
+type Kind struct {
+	SKU    stock.SKU    `json:"sku,omitempty"`
+	Lot    stock.Lot    `json:"lot,omitempty"`
+	Serial stock.Serial `json:"serial,omitempty"`
+	Expiry stock.Date   `json:"expiry,omitempty"`
+}
+
+// Told is the part of a feedback that is kept with every scan.
 type Told struct {
 	Mode     Mode              `json:"mode"`
-	Scan     *barcode.Scan     `json:"scan,omitempty"` // what the decoder reported; nil for a button
-	Args     map[string]string `json:"args,omitempty"` // of the sentence, beside those of Arguments
-	SKU      stock.SKU         `json:"sku,omitempty"`
-	Item     string            `json:"item,omitempty"` // name
-	Lot      stock.Lot         `json:"lot,omitempty"`
-	Serial   stock.Serial      `json:"serial,omitempty"`
-	Expiry   stock.Date        `json:"expiry,omitempty"`
+	Args     map[string]string `json:"args,omitempty"`     // of the sentence, beside those of Arguments
 	Quantity string            `json:"quantity,omitempty"` // with sign where stock went out
-	Unit     string            `json:"unit,omitempty"`
 	Location stock.Location    `json:"location,omitempty"`
 	OnHand   string            `json:"on_hand,omitempty"` // at the location, after the scan
+}
+
+// kept is what is stored of a feedback: of an accepted movement Kind stands in its change.
+type kept struct {
+	Told
+	*Kind
 }
 
 // Arguments returns what the sentence of the feedback may use.
@@ -122,14 +136,41 @@ func feedbacks(tx *store.Tx, scans []store.Scan, err error) ([]Feedback, error) 
 
 func feedbackOf(tx *store.Tx, s store.Scan) (Feedback, error) {
 	f := Feedback{Number: s.Number, Time: s.Time, Station: s.Station, Outcome: Outcome(s.Outcome), Code: s.Code, Raw: s.Raw, Day: s.Day}
-	if err := json.Unmarshal(s.Told, &f.Told); err != nil || s.Movement.IsZero() {
+	k := kept{Kind: &f.Kind}
+	if err := json.Unmarshal(s.Told, &k); err != nil {
 		return f, err
 	}
-	f.Movement = s.Movement.String()
-	if s.Code == Undone {
+	f.Told = k.Told
+	if !s.Movement.IsZero() {
+		if err := f.readMovement(tx, s.Movement); err != nil {
+			return f, err
+		}
+	}
+	if f.SKU == "" {
 		return f, nil
 	}
-	back, err := tx.Reversed(s.Movement)
-	f.Undoable = !back
+	item, err := tx.Item(f.SKU)
+	if errors.Is(err, store.ErrNotFound) {
+		return f, nil
+	}
+	f.Item, f.Unit = item.Name, item.Unit
 	return f, err
+}
+
+func (f *Feedback) readMovement(tx *store.Tx, id stock.ID) error {
+	c, err := tx.Change(id)
+	if errors.Is(err, store.ErrNotFound) { // it was rejected at the hub and taken out
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m, err := c.Movement(id)
+	if err != nil {
+		return err
+	}
+	f.Movement, f.Kind = id.String(), Kind{SKU: m.Key.SKU, Lot: m.Key.Lot, Serial: m.Key.Serial, Expiry: m.Key.Expiry}
+	back, err := tx.Reversed(id)
+	f.Undoable = !back && m.Reverses.IsZero()
+	return err
 }

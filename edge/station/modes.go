@@ -323,26 +323,24 @@ func (a *act) undo(id stock.ID) error {
 	return a.post(back, Undone, at, nil)
 }
 
-// undoItem takes back this station's newest movement of the scanned item.
+// undoItem takes back this station's newest movement of what the label means.
 func (a *act) undoItem(k stock.Key) error {
-	entries, _, err := a.tx.Movements(k.SKU, "", maxUndo)
+	scans, err := a.tx.LastScans(a.s.config.Name, maxUndo)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if !e.Own || e.Meta.Terminal != a.s.config.Name || !e.Movement.Reverses.IsZero() || !fits(k, e.Movement.Key) {
-			continue
+	for _, s := range scans {
+		f, err := feedbackOf(a.tx, s)
+		if err != nil {
+			return err
 		}
-		if done, err := a.tx.Reversed(e.Movement.ID); err != nil || !done {
-			if err != nil {
-				return err
-			}
-			return a.undo(e.Movement.ID)
+		if f.Undoable && f.SKU == k.SKU && fits(k, stock.Key{SKU: f.SKU, Lot: f.Lot, Serial: f.Serial, Expiry: f.Expiry, State: stock.Available}) {
+			return a.undo(s.Movement)
 		}
 	}
 	return a.refuse(NothingToUndo, nil)
 }
 
-// maxUndo is how many movements of an item a scan in undo mode looks back; older ones are
-// taken back from the page.
-const maxUndo = 100
+// maxUndo is how many scans a scan in undo mode looks back; what is older is taken back from
+// the page.
+const maxUndo = 200

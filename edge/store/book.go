@@ -40,7 +40,7 @@ func (tx *Tx) balance(c cellID) (balanceMemo, error) {
 		return b, nil
 	}
 	b := balanceMemo{stored: true}
-	err := tx.tx.QueryRow(`SELECT moved, adjusted, counted, held FROM balance WHERE key = ?1 AND location = ?2`, c.key, c.place).Scan(&b.Moved, &b.Adjusted, &b.Counted, &b.held)
+	err := tx.tx.QueryRow(`SELECT moved, adjusted, counted, held, last FROM balance WHERE key = ?1 AND location = ?2`, c.key, c.place).Scan(&b.Moved, &b.Adjusted, &b.Counted, &b.held, &b.last)
 	if errors.Is(err, vault.ErrNoRows) {
 		b, err = balanceMemo{}, nil
 	}
@@ -61,14 +61,14 @@ func (tx *Tx) SetBalance(at stock.Cell, b stock.Balance) error {
 	if err != nil {
 		return err
 	}
-	now := balanceMemo{Balance: b, stored: true, held: b.OnHand() != 0 && !at.Location.Outside()}
+	now := balanceMemo{Balance: b, stored: true, held: b.OnHand() != 0 && !at.Location.Outside(), last: was.last}
 	if was.stored && was.held == now.held {
-		_, err = tx.tx.Exec(`UPDATE balance SET moved = ?3, adjusted = ?4, counted = ?5 WHERE key = ?1 AND location = ?2`,
-			c.key, c.place, int64(b.Moved), int64(b.Adjusted), b.Counted)
+		_, err = tx.tx.Exec(`UPDATE balance SET moved = ?3, adjusted = ?4, counted = ?5, last = ?6 WHERE key = ?1 AND location = ?2`,
+			c.key, c.place, int64(b.Moved), int64(b.Adjusted), b.Counted, now.last)
 	} else {
-		_, err = tx.tx.Exec(`INSERT INTO balance (key, location, item, moved, adjusted, counted, held) VALUES (?1, ?2, (SELECT item FROM stock_key WHERE id = ?1), ?3, ?4, ?5, ?6)
-			ON CONFLICT (key, location) DO UPDATE SET moved = excluded.moved, adjusted = excluded.adjusted, counted = excluded.counted, held = excluded.held`,
-			c.key, c.place, int64(b.Moved), int64(b.Adjusted), b.Counted, now.held)
+		_, err = tx.tx.Exec(`INSERT INTO balance (key, location, item, moved, adjusted, counted, held, last) VALUES (?1, ?2, (SELECT item FROM stock_key WHERE id = ?1), ?3, ?4, ?5, ?6, ?7)
+			ON CONFLICT (key, location) DO UPDATE SET moved = excluded.moved, adjusted = excluded.adjusted, counted = excluded.counted, held = excluded.held, last = excluded.last`,
+			c.key, c.place, int64(b.Moved), int64(b.Adjusted), b.Counted, now.held, now.last)
 	}
 	if err != nil {
 		return fmt.Errorf("store balance: %w", err)
@@ -96,12 +96,35 @@ func (tx *Tx) AddMovement(m stock.Movement) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := tx.tx.Exec(`INSERT INTO movement (id, key, source, target, quantity, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
-		row, key, from, to, int64(m.Quantity), int64(m.Time)); err != nil { // #nosec G115 -- kept bit by bit
+	fromBefore, err := tx.follow(m.From, cellID{key, from}, row)
+	if err != nil {
+		return false, err
+	}
+	toBefore, err := tx.follow(m.To, cellID{key, to}, row)
+	if err != nil {
+		return false, err
+	}
+	if _, err := tx.tx.Exec(`INSERT INTO movement (id, key, source, target, quantity, time, source_before, target_before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`,
+		row, key, from, to, int64(m.Quantity), int64(m.Time), fromBefore, toBefore); err != nil { // #nosec G115 -- kept bit by bit
 		return false, fmt.Errorf("store movement %s: %w", m.ID, err)
 	}
 	tx.numbered(s, m.ID.Number)
 	return novel, tx.addReversal(row, m)
+}
+
+// follow makes row the last movement of a cell and returns the one before. The ledger stores
+// the balances of both cells after the movement, and this with them.
+func (tx *Tx) follow(l stock.Location, c cellID, row int64) (before int64, err error) {
+	if l.Outside() {
+		return 0, nil
+	}
+	b, err := tx.balance(c)
+	if err != nil {
+		return 0, err
+	}
+	before, b.last = b.last, row
+	tx.memo.balances[c] = b
+	return before, nil
 }
 
 // numbered notes that a stream has reached a number.
@@ -187,9 +210,13 @@ func (tx *Tx) MovementsOf(at stock.Cell) ([]stock.Movement, error) {
 		m.Time = uint64(when) // #nosec G115 -- as AddMovement wrote it
 		out = append(out, m)
 		return nil
-	}, `SELECT m.id & 1099511627775, s.node, s.epoch, f.name, t.name, m.quantity, m.time
-	      FROM movement m JOIN stream s ON s.id = m.id >> 40 JOIN location f ON f.id = m.source JOIN location t ON t.id = m.target
-	     WHERE m.key = ?1 AND (m.source = ?2 OR m.target = ?2)`, cell.key, cell.place)
+	}, `WITH RECURSIVE chain (id) AS (
+	         SELECT last FROM balance WHERE key = ?1 AND location = ?2
+	         UNION ALL
+	         SELECT CASE m.source WHEN ?2 THEN m.source_before ELSE m.target_before END FROM chain JOIN movement m ON m.id = chain.id)
+	    SELECT m.id & 1099511627775, s.node, s.epoch, f.name, t.name, m.quantity, m.time
+	      FROM chain CROSS JOIN movement m ON m.id = chain.id CROSS JOIN stream s ON s.id = m.id >> 40 CROSS JOIN location f ON f.id = m.source CROSS JOIN location t ON t.id = m.target`,
+		cell.key, cell.place)
 	return out, err
 }
 

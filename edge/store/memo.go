@@ -37,6 +37,7 @@ type cellID struct{ key, place int64 }
 type balanceMemo struct {
 	stock.Balance
 	stored, held bool
+	last         int64 // movement that came last
 }
 
 type exceptionID struct {

@@ -25,16 +25,18 @@ CREATE TABLE stock_key (
 ) STRICT;
 CREATE INDEX stock_key_of_lot ON stock_key (item, lot, expiry) WHERE lot <> '';
 
--- Movements, never changed; ids are those of their changes.
+-- Movements, never changed; ids are those of their changes. Each names the one that came to its two cells
+-- before it, so that all movements of a cell are found from its balance without an index.
 CREATE TABLE movement (
-    id       INTEGER PRIMARY KEY,
-    key      INTEGER NOT NULL REFERENCES stock_key (id),
-    source   INTEGER NOT NULL REFERENCES location (id),
-    target   INTEGER NOT NULL REFERENCES location (id),
-    quantity INTEGER NOT NULL CHECK (quantity > 0),
-    time     INTEGER NOT NULL -- hybrid time
+    id            INTEGER PRIMARY KEY,
+    key           INTEGER NOT NULL REFERENCES stock_key (id),
+    source        INTEGER NOT NULL REFERENCES location (id),
+    target        INTEGER NOT NULL REFERENCES location (id),
+    quantity      INTEGER NOT NULL CHECK (quantity > 0),
+    time          INTEGER NOT NULL, -- hybrid time
+    source_before INTEGER NOT NULL, -- 0 for none, and for cells outside warehouses
+    target_before INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX movement_of_key ON movement (key);
 
 -- Which movement took back which.
 CREATE TABLE reversal (
@@ -58,6 +60,7 @@ CREATE TABLE balance (
     adjusted INTEGER NOT NULL,
     counted  INTEGER NOT NULL CHECK (counted IN (0, 1)),
     held     INTEGER NOT NULL CHECK (held IN (0, 1)), -- inside a warehouse and not zero
+    last     INTEGER NOT NULL, -- movement that came last; 0 for none, and outside warehouses
     PRIMARY KEY (key, location)
 ) STRICT, WITHOUT ROWID;
 -- What lies in a bin. Held is written only when it changes, so that most movements leave this index alone.
