@@ -51,8 +51,8 @@ type Options struct {
 
 // Limits of a round and of what waits for one.
 const (
-	roundChanges = 4000 // so that others who write get their turn
-	waiting      = 256  // messages between the broker and the round
+	roundChanges = 16000 // pages of the store that many changes touch are encrypted once; others who write still get their turn
+	waiting      = 512   // messages between the broker and the round
 	firstPause   = 100 * time.Millisecond
 	lastPause    = 10 * time.Second
 	attempts     = 5 // with a single message, before it is set aside
@@ -345,6 +345,9 @@ func (i *Intake) take(tx *store.Tx, r *delivery.Receiver, round *delivery.Round,
 	}
 	if err := tx.Heard(s.Node); err != nil {
 		return err
+	}
+	if s.Revoked && opened.Kind != delivery.MsgBatch && opened.Kind != delivery.MsgHello && opened.Kind != delivery.MsgRejoin {
+		return nil // batches are held and questions refused; it gets nothing back and vouches for nothing
 	}
 	return round.Take(opened)
 }

@@ -39,18 +39,21 @@ func (m *memory) change(id, node, epoch, first int64) stock.ID {
 	return stock.ID{Node: m.names[node], Epoch: unsigned(epoch), Number: unsigned(first + id%perBatch)}
 }
 
-// changeID returns the id that a change has if it is in the store.
-func (tx *Tx) changeID(node int64, id stock.ID) (int64, bool, error) {
-	var batch, first int64
-	err := tx.tx.QueryRow(`SELECT id, first FROM batch WHERE node = ?1 AND epoch = ?2 AND first <= ?3 AND first + count > ?3`,
-		node, signed(id.Epoch), signed(id.Number)).Scan(&batch, &first)
-	if errors.Is(err, vault.ErrNoRows) {
-		return 0, false, nil
+// stored reports whether a change came in an earlier batch, or earlier in the open one, and
+// was not parked.
+func (tx *Tx) stored(node int64, id stock.ID) (bool, error) {
+	open := tx.batch.row != 0 && tx.batch.stream == (stock.Stream{Node: id.Node, Epoch: id.Epoch}) && id.Number >= tx.batch.first
+	if open && id.Number > tx.batch.done {
+		return false, nil
 	}
+	var n int64
+	err := tx.tx.QueryRow(`SELECT count(*) FROM batch b WHERE node = ?1 AND epoch = ?2 AND first <= ?3 AND first + count > ?3
+	                          AND NOT EXISTS (SELECT 1 FROM parked p WHERE p.id BETWEEN b.id * 1024 AND b.id * 1024 + 1023 AND (p.whole = 1 OR p.number = ?3))`,
+		node, signed(id.Epoch), signed(id.Number)).Scan(&n)
 	if err != nil {
-		return 0, false, fmt.Errorf("find change %s: %w", id, err)
+		return false, fmt.Errorf("find change %s: %w", id, err)
 	}
-	return batch*perBatch + signed(id.Number) - first, true, nil
+	return n > 0, nil
 }
 
 // PutBatch implements delivery.HubStore. Changes posted from here on belong to this batch.

@@ -85,7 +85,7 @@ func (tx *Tx) unit(u unit) (*unitRow, error) {
 	if row, ok := tx.m.units.get(u); ok {
 		return row, nil
 	}
-	rows, err := tx.loadKeys(`k.sku = ?1 AND k.serial = ?2`, string(u.sku), string(u.serial))
+	rows, err := tx.loadKeys(`k.sku = ?1 AND k.serial = ?2 AND k.serial <> ''`, string(u.sku), string(u.serial))
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,8 @@ func (tx *Tx) location(l stock.Location) (int64, error) {
 }
 
 // Has implements stock.Book. Numbers rise within a stream, so a change after the last batch
-// of its stream can not be here; only others are looked for.
+// of its stream can not be here; only others are looked for. What came in a batch is here
+// unless it was parked.
 func (tx *Tx) Has(id stock.ID) (bool, error) {
 	if tx.batch.fresh && tx.batch.stream == (stock.Stream{Node: id.Node, Epoch: id.Epoch}) && id.Number > tx.batch.done {
 		return false, nil
@@ -175,13 +176,7 @@ func (tx *Tx) Has(id stock.ID) (bool, error) {
 	if err != nil || n == nil {
 		return false, err
 	}
-	change, ok, err := tx.changeID(n.id, id)
-	if err != nil || !ok {
-		return false, err
-	}
-	var found int64
-	err = tx.tx.QueryRow(`SELECT (SELECT count(*) FROM movement WHERE id = ?1) + (SELECT count(*) FROM stock_count WHERE id = ?1)`, change).Scan(&found)
-	return found > 0, err
+	return tx.stored(n.id, id)
 }
 
 // Balance implements stock.Book.
@@ -252,8 +247,8 @@ func (tx *Tx) AddMovement(m stock.Movement) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := tx.tx.Exec(`INSERT INTO movement (id, key, source, target, quantity, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
-		id, row.id, from, to, int64(m.Quantity), signed(m.Time)); err != nil {
+	if _, err := tx.tx.Exec(`INSERT INTO movement (key, id, source, target, quantity, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+		row.id, id, from, to, int64(m.Quantity), signed(m.Time)); err != nil {
 		return false, fmt.Errorf("store movement %s: %w", m.ID, err)
 	}
 	tx.batch.done = max(tx.batch.done, m.ID.Number)
@@ -388,7 +383,7 @@ func (tx *Tx) Expiries(sku stock.SKU, lot stock.Lot) ([]stock.Date, error) {
 		err := r.Scan(&d)
 		out = append(out, stock.Date(d))
 		return err
-	}, `SELECT DISTINCT expiry FROM stock_key WHERE sku = ?1 AND lot = ?2 AND lot <> '' AND moved = 1`, string(sku), string(lot))
+	}, `SELECT DISTINCT expiry FROM stock_key WHERE sku = ?1 AND lot = ?2 AND moved = 1`, string(sku), string(lot))
 	if err != nil {
 		return nil, fmt.Errorf("read expiry dates: %w", err)
 	}

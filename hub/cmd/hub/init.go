@@ -137,6 +137,15 @@ func (c *command) logReopen(ctx context.Context, args []string) error {
 			if err := h.ring.Open(tx, root, delivery.Opening{Epoch: epoch, Old: old, Reason: *reason}); err != nil {
 				return err
 			}
+			nodes, err := tx.Nodes()
+			if err != nil {
+				return err
+			}
+			for _, n := range nodes { // they have stopped asking
+				if err := tx.Notify(store.NoticeDecided, string(n.State.Node)); err != nil {
+					return err
+				}
+			}
 			return h.recorder.Record(tx, h.who, change.Entry{Act: "log.reopened", Object: fmt.Sprint(epoch), Detail: map[string]string{
 				"reason": *reason, "old_epoch": fmt.Sprint(old.Epoch), "old_size": fmt.Sprint(old.Size), "old_root": old.Root.String()}})
 		})

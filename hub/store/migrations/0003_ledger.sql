@@ -21,20 +21,21 @@ CREATE TABLE stock_key (
     expiry TEXT    NOT NULL, -- YYYY-MM-DD or empty
     state  INTEGER NOT NULL,
     moved  INTEGER NOT NULL CHECK (moved IN (0, 1)), -- a movement names it, not only a count
-    UNIQUE (sku, serial, lot, expiry, state)
+    UNIQUE (sku, lot, expiry, serial, state)
 ) STRICT;
-CREATE INDEX stock_key_of_lot ON stock_key (sku, lot, expiry) WHERE lot <> '' AND moved = 1;
+CREATE INDEX stock_key_of_serial ON stock_key (sku, serial) WHERE serial <> '';
 
--- Movements, never changed and never removed.
+-- Movements, never changed and never removed. They lie together by kind of stock, because
+-- that is how they are looked for: to count, and to show the history of an item.
 CREATE TABLE movement (
-    id       INTEGER PRIMARY KEY,
     key      INTEGER NOT NULL REFERENCES stock_key (id),
+    id       INTEGER NOT NULL,
     source   INTEGER NOT NULL REFERENCES location (id),
     target   INTEGER NOT NULL REFERENCES location (id),
     quantity INTEGER NOT NULL CHECK (quantity > 0),
-    time     INTEGER NOT NULL -- hybrid time, see package clock
-) STRICT;
-CREATE INDEX movement_of_key ON movement (key);
+    time     INTEGER NOT NULL, -- hybrid time, see package clock
+    PRIMARY KEY (key, id)
+) STRICT, WITHOUT ROWID;
 
 -- Counts: what someone found, never changed either.
 CREATE TABLE stock_count (
