@@ -23,7 +23,6 @@ import (
 // Sessions are the intake's clients of the broker: one persistent session for each shard,
 // under a client id and a certificate of its own. To them any MQTT 3.1.1 broker is the same.
 type Sessions struct {
-	intake *Intake
 	org    topic.Org
 	log    *slog.Logger
 	shards [topic.Shards]*shard

@@ -37,13 +37,6 @@ func update(t testing.TB, s *Store, fn func(*Tx) error) {
 	}
 }
 
-func view(t testing.TB, s *Store, fn func(*View) error) {
-	t.Helper()
-	if err := s.View(context.Background(), fn); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func addNode(t testing.TB, s *Store, name stock.NodeID, w stock.Warehouse) {
 	t.Helper()
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey)

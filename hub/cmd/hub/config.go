@@ -60,7 +60,7 @@ type mqttConfig struct {
 const storeFile = "hub.db"
 
 func loadConfig(path string) (config, error) {
-	b, err := os.ReadFile(path) //nolint:gosec // named by the operator
+	b, err := os.ReadFile(path) // #nosec G304 -- named by the operator
 	if err != nil {
 		return config{}, fmt.Errorf("read configuration: %w", err)
 	}
