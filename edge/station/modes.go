@@ -118,6 +118,7 @@ func (a *act) notHere(k stock.Key, args map[string]string) error {
 			places = append(places, code)
 		}
 	}
+	slices.Sort(places)
 	args["places"] = list(places)
 	return a.refuse(WrongBin, args)
 }
@@ -208,28 +209,26 @@ func (a *act) postCount(found []store.Found) error {
 	if err != nil {
 		return err
 	}
-	counted := map[stock.Key]stock.Quantity{}
-	for _, r := range rows {
-		if r.Cell.Key.State == stock.Available {
-			counted[r.Cell.Key] = 0
-		}
-	}
+	sheet := map[stock.Key]stock.Quantity{}
 	order := make([]stock.Key, 0, len(found)+len(rows))
 	for _, f := range found {
-		counted[f.Key] = f.Quantity
+		sheet[f.Key] = f.Quantity
 		order = append(order, f.Key)
 	}
-	differences := 0
+	books := map[stock.Key]stock.Quantity{}
 	for _, r := range rows {
-		if q, ok := counted[r.Cell.Key]; ok && q != r.OnHand {
-			differences++
-		}
-		if q, ok := counted[r.Cell.Key]; ok && q == 0 {
-			order = append(order, r.Cell.Key)
+		k := r.Cell.Key
+		books[k] = r.OnHand
+		if _, ok := sheet[k]; !ok && k.State == stock.Available { // what is on hold or damaged is counted in its own time
+			order = append(order, k)
 		}
 	}
+	differences := 0
 	for _, k := range order {
-		c, err := change.OfCount(a.made(), stock.Count{Cell: stock.Cell{Location: a.st.Bin, Key: k}, Counted: counted[k], Seen: seen, Cause: "station/" + a.s.config.Name})
+		if sheet[k] != books[k] {
+			differences++
+		}
+		c, err := change.OfCount(a.made(), stock.Count{Cell: stock.Cell{Location: a.st.Bin, Key: k}, Counted: sheet[k], Seen: seen, Cause: "station/" + a.s.config.Name})
 		if err != nil {
 			return err
 		}
