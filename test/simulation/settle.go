@@ -178,7 +178,7 @@ func (w *World) where() string {
 
 // Check looks at the settled world and returns what is wrong with it.
 func (w *World) Check() error {
-	return errors.Join(w.checkMarks(), w.checkFold(), w.checkNodes(), w.checkLog())
+	return errors.Join(w.checkMarks(), w.checkFold(), w.checkNodes(), w.checkLog(), w.checkStores())
 }
 
 // checkMarks: what was acknowledged, or is on a surviving card, is in the hub's ledger exactly once.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"stockade/protocol/delivery"
 )
 
 var (
@@ -20,13 +22,16 @@ var (
 const steps = 160
 
 // play returns what is wrong at the end of the history of a seed.
-func play(seed uint64, fault Fault) (w *World, err error) {
+func play(seed uint64, fault Fault) (*World, error) { return playOn(seed, fault, nil) }
+
+// playOn is play with real stores beside the disks.
+func playOn(seed uint64, fault Fault, newStore func(delivery.Trust, delivery.SenderState) (Store, error)) (w *World, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	if w, err = NewWorld(seed, fault); err != nil {
+	if w, err = NewWorld(seed, fault, newStore); err != nil {
 		return w, err
 	}
 	if err = w.Run(steps); err == nil {

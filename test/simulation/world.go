@@ -59,8 +59,60 @@ type instance struct {
 	online bool
 	skew   time.Duration // of its clock
 	clone  bool
-	copies []*disk        // backups of its card
+	copies []card         // backups of its card
 	noted  delivery.Place // acknowledged place whose marks were noted
+	real   Store          // nil, or a store that is told all that disk is told
+}
+
+// card is a copy of what a node keeps.
+type card struct {
+	disk *disk
+	real Store
+}
+
+// Store is a node's real store, which a world can run beside the disks of its nodes to hold
+// one against the other.
+type Store interface {
+	// Add commits a change of the node's own under the name that the store gives it.
+	Add(change.Change) (stock.ID, error)
+	// Act runs do in one transaction that is durable when Act returns.
+	Act(do func(delivery.NodeStore) error) error
+	// Copy returns a store with what this one has on its disk now.
+	Copy() (Store, error)
+	// State returns what the sync core would start from.
+	State() (delivery.SenderState, error)
+	// Changes returns all changes by name, and OnHand the stock of the node's warehouse.
+	Changes() (map[stock.ID][]byte, error)
+	OnHand() (map[stock.Cell]stock.Quantity, error)
+}
+
+// act lets the machine of a node act on its disk and, if there is one, on its real store.
+func (in *instance) act(do func(delivery.NodeStore) ([]delivery.Message, error)) (out []delivery.Message, err error) {
+	if in.real == nil {
+		return do(in.disk)
+	}
+	var ignored *delivery.Ignored
+	failed := in.real.Act(func(tx delivery.NodeStore) error {
+		if out, err = do(&both{in.disk, tx}); err != nil && !errors.As(err, &ignored) {
+			return err
+		}
+		return nil
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	return out, errors.Join(err, in.compareState())
+}
+
+// copy returns the card as it is now.
+func (c card) copy() (card, error) {
+	to := card{disk: c.disk.clone()}
+	if c.real == nil {
+		return to, nil
+	}
+	var err error
+	to.real, err = c.real.Copy()
+	return to, err
 }
 
 type letter struct {
@@ -87,21 +139,23 @@ type World struct {
 	logEpoch  uint64 // the highest ever opened
 	rejected  map[string]bool
 	fault     Fault
+	newStore  func(delivery.Trust, delivery.SenderState) (Store, error) // nil for disks alone
 }
 
 func (w *World) tell(format string, args ...any) {
 	w.story = append(w.story, fmt.Sprintf(format, args...))
 }
 
-// NewWorld makes a hub and two to five nodes, some of them in one warehouse.
-func NewWorld(seed uint64, fault Fault) (*World, error) {
+// NewWorld makes a hub and two to five nodes, some of them in one warehouse. newStore makes the
+// real store of a node; nil leaves them with a disk in memory.
+func NewWorld(seed uint64, fault Fault, newStore func(delivery.Trust, delivery.SenderState) (Store, error)) (*World, error) {
 	r := rand.New(rand.NewPCG(seed, 7)) // #nosec G404 -- histories are made from seeds on purpose
 	keys, err := newHubKeys()
 	if err != nil {
 		return nil, err
 	}
 	w := &World{r: r, keys: keys, now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), warehouse: map[stock.NodeID]stock.Warehouse{},
-		acked: map[string]bool{}, lossy: true, fault: fault, rejected: map[string]bool{}}
+		acked: map[string]bool{}, lossy: true, fault: fault, rejected: map[string]bool{}, newStore: newStore}
 	opening, err := delivery.SealOpening(keys.root, delivery.Opening{Org: org, Epoch: 1})
 	if err != nil {
 		return nil, err
@@ -120,6 +174,11 @@ func NewWorld(seed uint64, fault Fault) (*World, error) {
 		w.hub.nodes[id] = delivery.NewNodeState(id, w.warehouse[id], public(key))
 		st := delivery.SenderState{Head: delivery.Place{Epoch: 1}, Next: 1, Acked: delivery.Place{Epoch: 1}, Keys: keys.list, Log: delivery.FirstHead(1, opening)}
 		in := &instance{name: string(id), disk: newDisk(id, st), trust: delivery.Trust{Org: org, Node: id, Warehouse: w.warehouse[id], Root: public(keys.root), Key: key}}
+		if newStore != nil {
+			if in.real, err = newStore(in.trust, st); err != nil {
+				return nil, err
+			}
+		}
 		w.nodes = append(w.nodes, in)
 		if err := w.boot(in); err != nil {
 			return nil, err
@@ -138,6 +197,16 @@ func (w *World) boot(in *instance) error {
 	s, err := delivery.NewSender(in.trust, in.disk.clone().st, w.random)
 	in.sender, in.online = s, false
 	return err
+}
+
+// restart boots from what is on the card.
+func (w *World) restart(in *instance) error {
+	c, err := card{in.disk, in.real}.copy()
+	if err != nil {
+		return err
+	}
+	in.real = c.real
+	return w.boot(in)
 }
 
 // Run plays a history of that many steps.
@@ -166,7 +235,7 @@ func (w *World) step() error {
 		return w.tick(in)
 	case n < 92:
 		w.tell("%s loses power", in.name)
-		return w.boot(in)
+		return w.restart(in)
 	case n < 95:
 		return w.publish()
 	case n < 96:
@@ -174,7 +243,11 @@ func (w *World) step() error {
 		w.tell("%s: clock off by %v", in.name, in.skew)
 	case n < 97:
 		w.tell("backup of %s and of the hub", in.name)
-		in.copies = append(in.copies, in.disk.clone())
+		c, err := card{in.disk, in.real}.copy()
+		if err != nil {
+			return err
+		}
+		in.copies = append(in.copies, c)
 		w.hubCopies = append(w.hubCopies, w.hub.clone())
 	case w.hubLost:
 		return w.restoreHub()
@@ -194,7 +267,7 @@ func (w *World) scan(in *instance) error {
 		}
 	}
 	if in.online {
-		out, err := in.sender.Work(in.disk, w.now)
+		out, err := in.act(func(tx delivery.NodeStore) ([]delivery.Message, error) { return in.sender.Work(tx, w.now) })
 		return w.nodeSays(in, out, err)
 	}
 	return nil
@@ -241,6 +314,11 @@ func (w *World) change(in *instance) error {
 		return err
 	}
 	d.own[id] = b
+	if in.real != nil {
+		if got, err := in.real.Add(c); err != nil || got != id {
+			return fmt.Errorf("%s: store names a change %s, want %s: %w", in.name, got, id, errors.Join(err))
+		}
+	}
 	w.tell("%s scans %s as %s", in.name, mark, id)
 	return nil
 }
@@ -308,7 +386,7 @@ func (w *World) connect(in *instance, on bool) error {
 
 func (w *World) tick(in *instance) error {
 	w.now = w.now.Add(10 * time.Second)
-	out, err := in.sender.Tick(in.disk, w.now)
+	out, err := in.act(func(tx delivery.NodeStore) ([]delivery.Message, error) { return in.sender.Tick(tx, w.now) })
 	return w.nodeSays(in, out, err)
 }
 
@@ -432,7 +510,7 @@ func (w *World) deliverDown() error {
 		return w.boot(in)
 	}
 	frozen, epoch := in.disk.st.Frozen, in.disk.st.Head.Epoch
-	out, err := in.sender.Receive(in.disk, w.now, l.raw)
+	out, err := in.act(func(tx delivery.NodeStore) ([]delivery.Message, error) { return in.sender.Receive(tx, w.now, l.raw) })
 	if m, e := delivery.DecodeMessage(l.raw); e == nil && m.Kind != delivery.MsgAck && m.Kind < delivery.MsgChunk {
 		w.tell("%s gets message of kind %d: %v", in.name, m.Kind, err)
 	}
@@ -467,7 +545,11 @@ func (w *World) restoreNode(in *instance) error {
 	if len(in.copies) == 0 || in.clone || w.twin(in) != nil {
 		return nil
 	}
-	in.disk = in.copies[w.r.IntN(len(in.copies))].clone()
+	c, err := in.copies[w.r.IntN(len(in.copies))].copy()
+	if err != nil {
+		return err
+	}
+	in.disk, in.real = c.disk, c.real
 	w.tell("%s: card restored from a backup with %d changes", in.name, len(in.disk.own))
 	return w.boot(in)
 }
@@ -485,7 +567,11 @@ func (w *World) cloneNode(in *instance) error {
 	if w.twin(in) != nil {
 		return nil
 	}
-	c := &instance{name: in.name + "'", disk: in.disk.clone(), trust: in.trust, clone: true}
+	copied, err := card{in.disk, in.real}.copy()
+	if err != nil {
+		return err
+	}
+	c := &instance{name: in.name + "'", disk: copied.disk, real: copied.real, trust: in.trust, clone: true}
 	w.nodes = append(w.nodes, c)
 	w.tell("%s: card cloned", in.name)
 	return w.boot(c)
