@@ -112,6 +112,13 @@ func (c *Clock) HubTime(t time.Time) {
 	c.offset, c.heard = t.Sub(c.wall()), true
 }
 
+// Quality says how far the wall time can be trusted now.
+func (c *Clock) Quality() Quality {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.quality()
+}
+
 func (c *Clock) quality() Quality {
 	switch {
 	case !c.heard:
