@@ -21,7 +21,7 @@ func (tx *Tx) Has(id stock.ID) (bool, error) {
 		return false, nil // as every new change is
 	}
 	var n int64
-	err = tx.tx.QueryRow(`SELECT (SELECT count(*) FROM movement WHERE id = ?1) + (SELECT count(*) FROM stock_count WHERE id = ?1)`, row).Scan(&n)
+	err = tx.tx.QueryRow(`SELECT (SELECT count(*) FROM change WHERE id = ?1 AND key IS NOT NULL) + (SELECT count(*) FROM stock_count WHERE id = ?1)`, row).Scan(&n)
 	return n > 0, err
 }
 
@@ -104,10 +104,14 @@ func (tx *Tx) AddMovement(m stock.Movement) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := tx.tx.Exec(`INSERT INTO movement (id, key, source, target, quantity, time, source_before, target_before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`,
-		row, key, from, to, int64(m.Quantity), int64(m.Time), fromBefore, toBefore); err != nil { // #nosec G115 -- kept bit by bit
-		return false, fmt.Errorf("store movement %s: %w", m.ID, err)
+	// The row of the change and its place in the ledger are one statement, but where the row is there already.
+	if err := tx.exec("movement", `INSERT INTO change (id, bytes, key, source, target, quantity, time, source_before, target_before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+		ON CONFLICT (id) DO UPDATE SET key = excluded.key, source = excluded.source, target = excluded.target, quantity = excluded.quantity, time = excluded.time,
+			source_before = excluded.source_before, target_before = excluded.target_before`,
+		row, notNil(tx.bytes), key, from, to, int64(m.Quantity), int64(m.Time), fromBefore, toBefore); err != nil { // #nosec G115 -- kept bit by bit
+		return false, err
 	}
+	tx.bytes = nil
 	tx.numbered(s, m.ID.Number)
 	return novel, tx.addReversal(row, m)
 }
@@ -213,9 +217,9 @@ func (tx *Tx) MovementsOf(at stock.Cell) ([]stock.Movement, error) {
 	}, `WITH RECURSIVE chain (id) AS (
 	         SELECT last FROM balance WHERE key = ?1 AND location = ?2
 	         UNION ALL
-	         SELECT CASE m.source WHEN ?2 THEN m.source_before ELSE m.target_before END FROM chain JOIN movement m ON m.id = chain.id)
+	         SELECT CASE m.source WHEN ?2 THEN m.source_before ELSE m.target_before END FROM chain JOIN change m ON m.id = chain.id)
 	    SELECT m.id & 1099511627775, s.node, s.epoch, f.name, t.name, m.quantity, m.time
-	      FROM chain CROSS JOIN movement m ON m.id = chain.id CROSS JOIN stream s ON s.id = m.id >> 40 CROSS JOIN location f ON f.id = m.source CROSS JOIN location t ON t.id = m.target`,
+	      FROM chain CROSS JOIN change m ON m.id = chain.id CROSS JOIN stream s ON s.id = m.id >> 40 CROSS JOIN location f ON f.id = m.source CROSS JOIN location t ON t.id = m.target`,
 		cell.key, cell.place)
 	return out, err
 }

@@ -57,14 +57,27 @@ func (tx *Tx) put(id stock.ID, b []byte, c change.Change, scope stock.Warehouse)
 	if _, err := tx.lastOf(s); err != nil { // so that the ledger need not look whether it has a new change
 		return err
 	}
-	if err := tx.exec("change", `INSERT INTO change (id, bytes) VALUES (?1, ?2)`, s<<streamShift|int64(id.Number), b); err != nil { // #nosec G115 -- a count
+	row := s<<streamShift | int64(id.Number) // #nosec G115 -- a count
+	if c.Kind == change.KindMovement {
+		tx.bytes = b // its row is written when it is posted
+	} else if err := tx.keep(row, b); err != nil {
 		return err
 	}
 	if err := tx.post(id, c, scope); err != nil {
 		return err
 	}
+	if tx.bytes != nil { // a movement that could not be posted
+		tx.bytes = nil
+		if err := tx.keep(row, b); err != nil {
+			return err
+		}
+	}
 	tx.numbered(s, id.Number)
 	return nil
+}
+
+func (tx *Tx) keep(row int64, b []byte) error {
+	return tx.exec("change", `INSERT INTO change (id, bytes) VALUES (?1, ?2)`, row, b)
 }
 
 // post posts a change that is kept. One that this program can not post moves no stock here.

@@ -62,6 +62,7 @@ type Tx struct {
 	tx    *vault.Tx
 	memo  *memo
 	added bool        // changes of the node's own
+	bytes []byte      // of the movement that is being posted, until its row is there
 	heard clock.Stamp // highest stamp of a change that came from elsewhere
 }
 

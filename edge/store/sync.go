@@ -274,13 +274,13 @@ func (tx *Tx) Adopt(g delivery.Grant, grant []byte, kept stock.ID) error {
 		if r.Parked {
 			continue
 		}
-		if err := tx.keep(r.ID, r.Change); err != nil {
+		if err := tx.replace(r.ID, r.Change); err != nil {
 			return err
 		}
 	}
 	for _, r := range renamed {
 		if r.Change != nil {
-			if err := tx.keep(r.New, r.Change); err != nil {
+			if err := tx.replace(r.New, r.Change); err != nil {
 				return err
 			}
 		}
@@ -430,8 +430,8 @@ func (tx *Tx) deleteChange(id stock.ID) error {
 	return tx.exec("change", `DELETE FROM change WHERE id = ?1`, row)
 }
 
-// keep stores a change under its name without posting it: refold follows.
-func (tx *Tx) keep(id stock.ID, b []byte) error {
+// replace keeps a change under its name without posting it: refold follows.
+func (tx *Tx) replace(id stock.ID, b []byte) error {
 	s, err := tx.stream(stock.Stream{Node: id.Node, Epoch: id.Epoch})
 	if err != nil {
 		return err
@@ -461,7 +461,7 @@ func (tx *Tx) adoptChain(g delivery.Grant, grant []byte) error {
 // refold makes the ledger again from all changes.
 func (tx *Tx) refold() error {
 	tx.forget()
-	for _, table := range []string{"movement", "stock_count", "balance", "reversal", "exception"} {
+	for _, table := range []string{"stock_count", "balance", "reversal", "exception"} {
 		if err := tx.exec(table, `DELETE FROM `+table); err != nil { // #nosec G202 -- names from this list only
 			return err
 		}
@@ -469,22 +469,54 @@ func (tx *Tx) refold() error {
 	if err := tx.exec("kinds of stock", `UPDATE stock_key SET moved = 0`); err != nil {
 		return err
 	}
-	return tx.each(func(r *vault.Rows) error {
-		var id stock.ID
-		var b []byte
-		if err := r.Scan(&id.Number, &id.Node, &id.Epoch, &b); err != nil {
+	if err := tx.exec("changes", `UPDATE change SET key = NULL WHERE key IS NOT NULL`); err != nil {
+		return err
+	}
+	for next := int64(0); ; {
+		rows, err := tx.changesFrom(next)
+		if err != nil || len(rows) == 0 {
 			return err
 		}
-		c, err := change.Decode(b)
-		if err != nil {
-			return nil // of a newer program: kept, moves no stock here
+		for _, r := range rows {
+			if err := tx.repost(r); err != nil {
+				return err
+			}
+			next = r.row + 1
 		}
-		scope := stock.Warehouse("")
-		if id.Node == tx.memo.node {
-			scope = tx.memo.warehouse
-		}
-		return tx.post(id, c, scope)
-	}, `SELECT c.id & 1099511627775, s.node, s.epoch, c.bytes FROM stream s CROSS JOIN change c ON c.id BETWEEN s.id << 40 AND (s.id << 40) | 1099511627775 ORDER BY c.id`)
+	}
+}
+
+// keptChange is a row of the table of changes.
+type keptChange struct {
+	row   int64
+	bytes []byte
+}
+
+// changesFrom returns some changes in the order of their rows.
+func (tx *Tx) changesFrom(row int64) (out []keptChange, err error) {
+	const some = 500
+	return out, tx.each(func(r *vault.Rows) error {
+		var k keptChange
+		err := r.Scan(&k.row, &k.bytes)
+		out = append(out, k)
+		return err
+	}, `SELECT id, bytes FROM change WHERE id >= ?1 ORDER BY id LIMIT ?2`, row, int64(some))
+}
+
+func (tx *Tx) repost(k keptChange) error {
+	id, err := tx.nameOf(k.row)
+	if err != nil {
+		return err
+	}
+	c, err := change.Decode(k.bytes)
+	if err != nil {
+		return nil // of a newer program: kept, moves no stock here
+	}
+	scope := stock.Warehouse("")
+	if id.Node == tx.memo.node {
+		scope = tx.memo.warehouse
+	}
+	return tx.post(id, c, scope)
 }
 
 // forget empties the memo, but for whose store it is.

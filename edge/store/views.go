@@ -175,7 +175,7 @@ func markOf(bounds []bound, shown []placed) string {
 }
 
 func (tx *Tx) movementsBelow(b bound, item int64, limit int) ([]placed, error) {
-	query := `SELECT id, time FROM movement WHERE id BETWEEN ?1 AND ?2`
+	query := `SELECT id, time FROM change WHERE id BETWEEN ?1 AND ?2 AND key IS NOT NULL`
 	args := []any{b.stream << streamShift, b.stream<<streamShift | b.number, int64(limit)}
 	if item != 0 {
 		query += ` AND key IN (SELECT id FROM stock_key WHERE item = ?4)`
@@ -267,7 +267,7 @@ type Counts struct {
 // Totals counts what there is. It takes time in proportion.
 func (tx *Tx) Totals() (Counts, error) {
 	var c Counts
-	err := tx.tx.QueryRow(`SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM movement), (SELECT count(*) FROM exception),
+	err := tx.tx.QueryRow(`SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM change WHERE key IS NOT NULL), (SELECT count(*) FROM exception),
 		(SELECT coalesce(sum(accepted), 0) FROM scan WHERE id IN (SELECT (SELECT max(id) FROM scan WHERE id BETWEEN s.id << 40 AND (s.id << 40) | 1099511627775) FROM station s)),
 		(SELECT coalesce(sum(refused), 0) FROM scan WHERE id IN (SELECT (SELECT max(id) FROM scan WHERE id BETWEEN s.id << 40 AND (s.id << 40) | 1099511627775) FROM station s))`).Scan(
 		&c.Batches, &c.Movements, &c.Exceptions, &c.Accepted, &c.Refused)

@@ -66,13 +66,6 @@ CREATE TABLE stream (
     UNIQUE (node, epoch)
 ) STRICT;
 
--- Every change that the node knows, its own and those of its siblings. An own change is at once the
--- audit entry of what it says and its place in the outbox.
-CREATE TABLE change (
-    id    INTEGER PRIMARY KEY,
-    bytes BLOB NOT NULL
-) STRICT;
-
 -- The node's chain of batches, kept until a verified backup of the hub covers them.
 CREATE TABLE batch (
     epoch  INTEGER NOT NULL,

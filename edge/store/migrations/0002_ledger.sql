@@ -1,4 +1,4 @@
--- The ledger: what the changes add up to. It can be made again from them at any time.
+-- The ledger: the changes, and what they add up to. All but their bytes can be made again from these at any time.
 
 CREATE TABLE location (
     id        INTEGER PRIMARY KEY,
@@ -25,17 +25,23 @@ CREATE TABLE stock_key (
 ) STRICT;
 CREATE INDEX stock_key_of_lot ON stock_key (item, lot, expiry) WHERE lot <> '';
 
--- Movements, never changed; ids are those of their changes. Each names the one that came to its two cells
--- before it, so that all movements of a cell are found from its balance without an index.
-CREATE TABLE movement (
+-- Every change that the node knows, its own and those of its siblings, never changed. An own change is at
+-- once the audit entry of what it says and its place in the outbox.
+--
+-- The columns after the bytes are what the ledger reads of a movement again and again; they are NULL for
+-- other changes. Each movement names the one that came to its two cells before it, so that all movements
+-- of a cell are found from its balance without an index.
+CREATE TABLE change (
     id            INTEGER PRIMARY KEY,
-    key           INTEGER NOT NULL REFERENCES stock_key (id),
-    source        INTEGER NOT NULL REFERENCES location (id),
-    target        INTEGER NOT NULL REFERENCES location (id),
-    quantity      INTEGER NOT NULL CHECK (quantity > 0),
-    time          INTEGER NOT NULL, -- hybrid time
-    source_before INTEGER NOT NULL, -- 0 for none, and for cells outside warehouses
-    target_before INTEGER NOT NULL
+    bytes         BLOB NOT NULL,
+    key           INTEGER REFERENCES stock_key (id),
+    source        INTEGER REFERENCES location (id),
+    target        INTEGER REFERENCES location (id),
+    quantity      INTEGER CHECK (quantity > 0),
+    time          INTEGER, -- hybrid time
+    source_before INTEGER, -- 0 for none, and for cells outside warehouses
+    target_before INTEGER,
+    CHECK (key IS NULL OR (source IS NOT NULL AND target IS NOT NULL AND quantity IS NOT NULL AND time IS NOT NULL))
 ) STRICT;
 
 -- Which movement took back which.
