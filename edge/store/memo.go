@@ -23,6 +23,7 @@ type memo struct {
 	codes     map[string]Item  // catalogue
 	stations  map[string]int64 // ids
 	scans     map[string]Scan  // last of each station
+	scanned   int64            // id of the last scan of all
 	open      map[exceptionID]bool
 	openKnown bool // open holds all
 }

@@ -8,7 +8,7 @@ import (
 	"stockade/protocol/stock"
 )
 
-// An id is a stream, or a station, and a number: see the migrations.
+// The id of a change is a stream and a number: see the migrations.
 const (
 	streamShift = 40
 	maxNumber   = 1<<streamShift - 1

@@ -35,8 +35,7 @@ func TestQueriesOfAScanUseAnIndex(t *testing.T) {
 		{"plain label anywhere", holdingsQuery(plain, false), "SCAN l | SEARCH b USING INDEX balance_held (location=? AND item=?)"}, // as often as there are bins
 		{"expiry dates of a lot", expiriesQuery, "stock_key_of_lot (item=? AND lot=?)"},
 		{"contents of a bin", rowsQuery(Filter{Location: "SHA/1"}), "balance_held (location=?)"},
-		{"last scan", scanColumns + `WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT ?3`, "PRIMARY KEY (rowid>? AND rowid<?)"},
-		{"refused scans", scanColumns + `WHERE outcome = 'refused' AND day = ?3 AND id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT ?4`, "scan_refused (day=? AND rowid>? AND rowid<?)"},
+		{"refused scans", scanColumns + refusedScans, "scan_refused (day=?)"},
 	}
 	for _, tt := range tests {
 		plan := strings.Join(planOf(t, s, tt.query), " | ")

@@ -25,19 +25,19 @@ type Scan struct {
 	Undo     stock.ID // that the station would take back now; zero for none
 	Accepted int64    // of the station so far, this one included; PutScan counts
 	Refused  int64
-}
 
-const scanColumns = `SELECT id & 1099511627775, time, day, outcome, code, raw, told, state, movement, undo, accepted, refused FROM scan `
+	id int64
+}
 
 // LastScan returns the last scan of a station; its number is 0 when there is none.
 func (tx *Tx) LastScan(station string) (Scan, error) {
 	if s, ok := tx.memo.scans[station]; ok {
 		return s, nil
 	}
-	found, err := tx.LastScans(station, 1)
 	s := Scan{Station: station}
-	if len(found) > 0 {
-		s = found[0]
+	id, ok, err := tx.station(station)
+	if ok {
+		s, err = tx.findLast(station, id)
 	}
 	if err == nil {
 		tx.memo.scans[station] = s
@@ -45,9 +45,40 @@ func (tx *Tx) LastScan(station string) (Scan, error) {
 	return s, err
 }
 
+// noteEvery is how often the last scan of every station is noted in its row.
+const noteEvery = 256
+
+// findLast looks for the last scan of a station: after the last note, else where that points.
+func (tx *Tx) findLast(name string, station int64) (Scan, error) {
+	newest, err := tx.newest()
+	if err != nil {
+		return Scan{}, err
+	}
+	found, err := tx.scans(name, `WHERE s.id = coalesce((SELECT max(id) FROM scan WHERE id > ?2 AND station = ?1), (SELECT last FROM station WHERE id = ?1))`,
+		station, newest-newest%noteEvery)
+	if err != nil || len(found) == 0 {
+		return Scan{Station: name}, err
+	}
+	return found[0], nil
+}
+
+// newest returns the id of the last scan of all, 0 for none.
+func (tx *Tx) newest() (int64, error) {
+	if tx.memo.scanned == 0 {
+		if err := tx.tx.QueryRow(`SELECT coalesce(max(id), 0) FROM scan`).Scan(&tx.memo.scanned); err != nil {
+			return 0, fmt.Errorf("read last scan: %w", err)
+		}
+	}
+	return tx.memo.scanned, nil
+}
+
 // PutScan keeps a scan as the station's next, and gives it its number.
 func (tx *Tx) PutScan(s Scan) error {
 	last, err := tx.LastScan(s.Station)
+	if err != nil {
+		return err
+	}
+	newest, err := tx.newest()
 	if err != nil {
 		return err
 	}
@@ -58,13 +89,27 @@ func (tx *Tx) PutScan(s Scan) error {
 	if err != nil {
 		return err
 	}
-	s.Number, s.Accepted, s.Refused = last.Number+1, last.Accepted, last.Refused
+	s.id, s.Number, s.Accepted, s.Refused = newest+1, last.Number+1, last.Accepted, last.Refused
 	switch s.Outcome {
 	case "accepted":
 		s.Accepted++
 	case "refused":
 		s.Refused++
 	}
+	if err := tx.insertScan(station, last.id, s); err != nil {
+		return err
+	}
+	tx.memo.scans[s.Station] = s
+	if s.id%noteEvery == 0 { // before this scan counts as the newest: the last note is still the one to start from
+		if err := tx.noteLast(); err != nil {
+			return err
+		}
+	}
+	tx.memo.scanned = s.id
+	return nil
+}
+
+func (tx *Tx) insertScan(station, before int64, s Scan) error {
 	movement, err := tx.rowOrZero(s.Movement)
 	if err != nil {
 		return err
@@ -73,12 +118,36 @@ func (tx *Tx) PutScan(s Scan) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.exec("scan", `INSERT INTO scan (id, time, day, outcome, code, raw, told, state, movement, undo, accepted, refused) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)`,
-		station<<streamShift|s.Number, s.Time.UnixMilli(), string(s.Day), s.Outcome, s.Code, notNil(s.Raw), string(s.Told), string(s.State), movement, undo, s.Accepted, s.Refused); err != nil {
+	return tx.exec("scan", `INSERT INTO scan (id, station, number, before, time, day, outcome, code, raw, told, state, movement, undo, accepted, refused)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)`,
+		s.id, station, s.Number, before, s.Time.UnixMilli(), string(s.Day), s.Outcome, s.Code, notNil(s.Raw), string(s.Told), string(s.State), movement, undo, s.Accepted, s.Refused)
+}
+
+// noteLast notes the last scan of every station.
+func (tx *Tx) noteLast() error {
+	names, err := tx.stationNames()
+	if err != nil {
 		return err
 	}
-	tx.memo.scans[s.Station] = s
+	for _, name := range names {
+		last, err := tx.LastScan(name)
+		if err != nil {
+			return err
+		}
+		if err := tx.exec("station", `UPDATE station SET last = ?2 WHERE name = ?1 AND last <> ?2`, name, last.id); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+func (tx *Tx) stationNames() (names []string, err error) {
+	return names, tx.each(func(r *vault.Rows) error {
+		var name string
+		err := r.Scan(&name)
+		names = append(names, name)
+		return err
+	}, `SELECT name FROM station ORDER BY name`)
 }
 
 func (tx *Tx) rowOrZero(id stock.ID) (int64, error) {
@@ -101,7 +170,7 @@ func (tx *Tx) station(name string) (int64, bool, error) {
 }
 
 func (tx *Tx) addStation(name string) (int64, error) {
-	r, err := tx.tx.Exec(`INSERT INTO station (name) VALUES (?1)`, name)
+	r, err := tx.tx.Exec(`INSERT INTO station (name, last) VALUES (?1, 0)`, name)
 	if err != nil {
 		return 0, fmt.Errorf("store station %s: %w", name, err)
 	}
@@ -111,34 +180,54 @@ func (tx *Tx) addStation(name string) (int64, error) {
 
 // ScansAfter returns scans of a station with numbers above after, oldest first.
 func (tx *Tx) ScansAfter(station string, after int64, limit int) ([]Scan, error) {
-	if after < 0 || after > maxNumber {
-		return nil, fmt.Errorf("read scans after %d: want 0 to %d", after, int64(maxNumber))
+	last, err := tx.LastScan(station)
+	if err != nil {
+		return nil, err
 	}
-	return tx.scans(station, scanColumns+`WHERE id > ?1 + ?3 AND id <= ?2 ORDER BY id LIMIT ?4`, after, int64(limit))
+	return tx.scans(station, `WHERE s.id IN (
+		WITH RECURSIVE chain (id, before) AS (
+			SELECT id, before FROM scan WHERE id = ?1 AND number > ?2
+			UNION ALL
+			SELECT s.id, s.before FROM chain JOIN scan s ON s.id = chain.before WHERE s.number > ?2)
+		SELECT id FROM chain ORDER BY id LIMIT ?3) ORDER BY s.id`, last.id, after, int64(limit))
 }
 
 // LastScans returns the newest scans of a station, newest first.
 func (tx *Tx) LastScans(station string, limit int) ([]Scan, error) {
-	return tx.scans(station, scanColumns+`WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT ?3`, int64(limit))
+	last, err := tx.LastScan(station)
+	if err != nil {
+		return nil, err
+	}
+	return tx.scans(station, `WHERE s.id IN (
+		WITH RECURSIVE chain (id, before) AS (
+			SELECT id, before FROM scan WHERE id = ?1
+			UNION ALL
+			SELECT s.id, s.before FROM chain JOIN scan s ON s.id = chain.before
+			LIMIT ?2)
+		SELECT id FROM chain) ORDER BY s.id DESC`, last.id, int64(limit))
 }
 
 // RefusedScans returns a day's refused scans of a station, newest first.
 func (tx *Tx) RefusedScans(station string, day stock.Date, limit int) ([]Scan, error) {
-	return tx.scans(station, scanColumns+`WHERE outcome = 'refused' AND day = ?3 AND id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT ?4`, string(day), int64(limit))
-}
-
-// scans runs a query whose first two arguments bound the ids of a station's scans.
-func (tx *Tx) scans(station, query string, args ...any) ([]Scan, error) {
 	id, ok, err := tx.station(station)
 	if !ok || err != nil {
 		return nil, err
 	}
+	return tx.scans(station, refusedScans, id, string(day), int64(limit))
+}
+
+const refusedScans = `WHERE s.outcome = 'refused' AND s.day = ?2 AND s.station = ?1 ORDER BY s.id DESC LIMIT ?3`
+
+const scanColumns = `SELECT s.id, s.number, s.time, s.day, s.outcome, s.code, s.raw, s.told, s.state, s.movement, s.undo, s.accepted, s.refused FROM scan s `
+
+// scans reads a station's scans; which says which.
+func (tx *Tx) scans(station, which string, args ...any) ([]Scan, error) {
 	var out []Scan
-	err = tx.each(func(r *vault.Rows) error {
+	err := tx.each(func(r *vault.Rows) error {
 		s := Scan{Station: station}
 		var when, movement, undo int64
 		var told, state string
-		if err := r.Scan(&s.Number, &when, &s.Day, &s.Outcome, &s.Code, &s.Raw, &told, &state, &movement, &undo, &s.Accepted, &s.Refused); err != nil {
+		if err := r.Scan(&s.id, &s.Number, &when, &s.Day, &s.Outcome, &s.Code, &s.Raw, &told, &state, &movement, &undo, &s.Accepted, &s.Refused); err != nil {
 			return err
 		}
 		s.Time, s.Told, s.State = time.UnixMilli(when), []byte(told), []byte(state)
@@ -147,7 +236,7 @@ func (tx *Tx) scans(station, query string, args ...any) ([]Scan, error) {
 		s.Undo, err2 = tx.nameOf(undo)
 		out = append(out, s)
 		return errors.Join(err1, err2)
-	}, query, append([]any{id << streamShift, id<<streamShift | maxNumber}, args...)...)
+	}, scanColumns+which, args...)
 	return out, err
 }
 

@@ -267,10 +267,16 @@ type Counts struct {
 // Totals counts what there is. It takes time in proportion.
 func (tx *Tx) Totals() (Counts, error) {
 	var c Counts
-	err := tx.tx.QueryRow(`SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM change WHERE key IS NOT NULL), (SELECT count(*) FROM exception),
-		(SELECT coalesce(sum(accepted), 0) FROM scan WHERE id IN (SELECT (SELECT max(id) FROM scan WHERE id BETWEEN s.id << 40 AND (s.id << 40) | 1099511627775) FROM station s)),
-		(SELECT coalesce(sum(refused), 0) FROM scan WHERE id IN (SELECT (SELECT max(id) FROM scan WHERE id BETWEEN s.id << 40 AND (s.id << 40) | 1099511627775) FROM station s))`).Scan(
-		&c.Batches, &c.Movements, &c.Exceptions, &c.Accepted, &c.Refused)
+	err := tx.tx.QueryRow(`SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM change WHERE key IS NOT NULL), (SELECT count(*) FROM exception)`).Scan(
+		&c.Batches, &c.Movements, &c.Exceptions)
+	if err != nil {
+		return c, fmt.Errorf("count: %w", err)
+	}
+	names, err := tx.stationNames()
+	for _, name := range names {
+		last, lastErr := tx.LastScan(name)
+		c.Accepted, c.Refused, err = c.Accepted+last.Accepted, c.Refused+last.Refused, errors.Join(err, lastErr)
+	}
 	return c, err
 }
 

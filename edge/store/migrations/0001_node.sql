@@ -3,7 +3,7 @@
 --
 -- A change, a movement and a count have the id stream * 2^40 + number: the name that the change
 -- has in the world (node, epoch, number) is found through the stream, and all changes of
--- a stream lie side by side in order. Scans are numbered by station in the same way.
+-- a stream lie side by side in order.
 --
 -- A page of 2 KiB that a commit touches costs more than a statement: tables are laid out so that
 -- a scan touches few, and no index is kept that only a rare question would need.

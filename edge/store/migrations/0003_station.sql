@@ -42,14 +42,18 @@ CREATE TABLE bin (
 
 CREATE TABLE station (
     id   INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE
+    name TEXT    NOT NULL UNIQUE,
+    last INTEGER NOT NULL -- its last scan as of the node's last scan whose id is a multiple of 256; 0 for none
 ) STRICT;
 
--- Every scan, accepted or refused, and every press of a button at a station; its id is station * 2^40 +
--- number, the number rising by one within the station. What the worker was told and where the station then
+-- Every scan, accepted or refused, and every press of a button at a station, in the order in which they came:
+-- stations that scan at once write to the same page. What the worker was told and where the station then
 -- stands are JSON of package station: after a power cut it goes on from its last scan.
 CREATE TABLE scan (
     id       INTEGER PRIMARY KEY,
+    station  INTEGER NOT NULL,
+    number   INTEGER NOT NULL, -- from 1, rising by one within the station
+    before   INTEGER NOT NULL, -- the station's scan before it; 0 for none
     time     INTEGER NOT NULL, -- Unix milliseconds
     day      TEXT    NOT NULL, -- business day
     outcome  TEXT    NOT NULL,
