@@ -1,12 +1,11 @@
 package device
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,15 +15,16 @@ type Result string
 // The results. "Written to the port" is not "printed".
 const (
 	Confirmed Result = "confirmed" // the printer says that nothing waits and nothing is wrong
-	Unknown   Result = "unknown"   // the line was cut while or after sending: a person has to look, it is not sent again
-	Waiting   Result = "waiting"   // not sent: the printer was not ready
+	Unknown   Result = "unknown"   // nobody knows whether it was printed: a person has to look, it is not sent again
+	Waiting   Result = "waiting"   // no byte of it was sent
 )
 
 // Job is a label on its way.
 type Job struct {
 	ID   string
 	Data []byte
-	Done func(Result, error) // called once
+	// Done is called once, by the printer's goroutine, with what became of the label and why.
+	Done func(Result, error)
 }
 
 // Printer prints ZPL labels, one at a time.
@@ -32,8 +32,25 @@ type Printer struct {
 	config Config
 	open   Open
 	status *status
-	jobs   chan Job
 	log    *slog.Logger
+	times  times
+
+	mu      sync.Mutex
+	stopped bool
+	jobs    chan Job
+}
+
+// times are the limits of talking to a printer. Tests shorten them.
+type times struct {
+	answer time.Duration // for an answer to ~HS
+	quiet  time.Duration // silence after which no older answer follows
+	idle   time.Duration // between questions while there is nothing to do
+	fault  time.Duration // between questions while something is wrong
+	busy   time.Duration // between questions while it prints
+}
+
+func usualTimes() times {
+	return times{answer: time.Second, quiet: 200 * time.Millisecond, idle: 2 * time.Second, fault: 500 * time.Millisecond, busy: 100 * time.Millisecond}
 }
 
 // maxQueue limits the labels that wait for a printer that is away or out of paper.
@@ -41,90 +58,124 @@ const maxQueue = 1000
 
 // NewPrinter prepares a printer.
 func NewPrinter(c Config, open Open, log *slog.Logger) *Printer {
-	c = c.withDefaults()
-	c.Kind = KindPrinter
-	return &Printer{config: c, open: open, status: newStatus(c), jobs: make(chan Job, maxQueue), log: log}
+	c = c.withDefaults(KindPrinter, 30*time.Second)
+	return &Printer{config: c, open: open, status: newStatus(c), jobs: make(chan Job, maxQueue), log: log, times: usualTimes()}
 }
 
-// Status returns what the printer is doing.
+// Status returns what the printer is doing. It may be called at any time.
 func (p *Printer) Status() Status { return p.status.get() }
 
-// ErrQueueFull is returned when too many labels wait already.
-var ErrQueueFull = errors.New("too many labels wait for this printer")
+// Errors of Print.
+var (
+	ErrQueueFull = errors.New("too many labels wait for this printer")
+	ErrStopped   = errors.New("printing has ended")
+)
 
-// Print queues a label. It never waits for the printer.
+// Print queues a label. It never waits for the printer. After an error Done is not called.
 func (p *Printer) Print(j Job) error {
-	select {
-	case p.jobs <- j:
-		p.status.queue(1)
-		return nil
-	default:
-		return fmt.Errorf("print %s on %s: %w", j.ID, p.config.Name, ErrQueueFull)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := ErrQueueFull
+	if p.stopped {
+		err = ErrStopped
+	} else {
+		select {
+		case p.jobs <- j:
+			p.status.change(func(s *Status) { s.Queue++ })
+			return nil
+		default:
+		}
 	}
+	return fmt.Errorf("print %s on %s: %w", j.ID, p.config.Name, err)
 }
 
-// Run prints until ctx ends. Labels that were not sent by then are reported as Waiting.
+// Run prints until ctx ends, and returns nil then. Labels of which no byte was sent by then are
+// reported as Waiting. It is called once.
 func (p *Printer) Run(ctx context.Context) error {
-	var job *Job
-	for delay := firstTry; ctx.Err() == nil; delay = min(2*delay, lastTry) {
-		port, err := p.open(p.config.Path, p.config.Baud)
-		if err != nil {
-			p.status.set(stateOf(err), err)
-			pause(ctx, delay)
-			continue
-		}
-		job, err = p.serve(ctx, port, job)
-		_ = port.Close()
+	var next *Job // taken from the queue, not sent
+	keepOpen(ctx, p.config, p.open, p.status, func(port Port) (err error) {
+		next, err = p.serve(ctx, port, next)
 		if ctx.Err() == nil {
-			p.status.set(Absent, err)
-			p.log.Info("printer is gone", "device", p.config.Name, "error", err)
-			delay = firstTry
-			pause(ctx, delay)
+			p.log.Warn("printer is gone", "device", p.config.Name, "error", err)
 		}
-	}
-	for job != nil {
-		p.finish(*job, Waiting, ctx.Err())
+		return err
+	})
+	p.mu.Lock()
+	p.stopped = true
+	p.mu.Unlock()
+	for next != nil {
+		p.finish(*next, Waiting, ctx.Err())
 		select {
 		case j := <-p.jobs:
-			job = &j
+			next = &j
 		default:
-			job = nil
+			next = nil
 		}
 	}
-	return nil
+	for {
+		select {
+		case j := <-p.jobs:
+			p.finish(j, Waiting, ctx.Err())
+		default:
+			return nil
+		}
+	}
 }
 
 func (p *Printer) finish(j Job, r Result, err error) {
-	p.status.queue(-1)
+	p.status.change(func(s *Status) {
+		s.Queue--
+		s.Sending = ""
+		s.LastEvent = time.Now()
+		switch r {
+		case Confirmed:
+			s.Confirmed++
+		case Unknown:
+			s.Unknown++
+		}
+	})
 	if j.Done != nil {
 		j.Done(r, err)
 	}
 }
 
-// pollEvery is how often a printer with nothing to do, or in trouble, is asked how it is.
-const pollEvery = 2 * time.Second
-
 // serve works the port to its end. It returns the job that was not sent, if one was at hand.
 func (p *Printer) serve(ctx context.Context, port Port, job *Job) (*Job, error) {
-	if err := port.SetReadTimeout(100 * time.Millisecond); err != nil {
+	l, err := p.newLine(port)
+	if err != nil {
 		return job, err
 	}
+	defer l.close()
 	for ctx.Err() == nil {
-		state, _, err := p.ask(ctx, port)
+		h, err := l.ask(ctx, p.times.answer)
 		if err != nil {
 			return job, err
 		}
-		p.status.set(state, nil)
-		if job == nil {
-			job = p.next(ctx)
-		}
-		if job == nil || state != Ready {
-			if state != Ready {
-				pause(ctx, pollEvery/4)
+		p.show(h)
+		switch {
+		case h.state != Ready || h.full:
+			pause(ctx, p.times.fault)
+			continue
+		case h.partial && h.left == 0:
+			// Half a label of a cut line would swallow the next one. Nothing else waits in there.
+			if err := l.writer.write(ctx, []byte("~JA")); err != nil {
+				return job, err
 			}
+			pause(ctx, p.times.busy)
 			continue
 		}
-		err = p.print(ctx, port, *job)
+		if job == nil {
+			if job = p.next(ctx); job == nil {
+				continue
+			}
+			if h, err = l.ask(ctx, p.times.answer); err != nil {
+				return job, err
+			}
+			if p.show(h); h.state != Ready || h.full || h.partial {
+				continue
+			}
+		}
+		err = p.print(ctx, l, *job)
 		job = nil // sent, or begun to be: it is never sent again by itself
 		if err != nil {
 			return nil, err
@@ -133,124 +184,74 @@ func (p *Printer) serve(ctx context.Context, port Port, job *Job) (*Job, error) 
 	return job, ctx.Err()
 }
 
+// errFault is what can be said of a fault that has no state of its own.
+var errFault = errors.New("printer reports a fault: look at its display")
+
+func (p *Printer) show(h hostStatus) {
+	var err error
+	if h.state == Failed {
+		err = errFault
+	}
+	p.status.set(h.state, err)
+}
+
 // next waits a while for a job.
 func (p *Printer) next(ctx context.Context) *Job {
+	timer := time.NewTimer(p.times.idle)
+	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case j := <-p.jobs:
 		return &j
-	case <-time.After(pollEvery):
+	case <-timer.C:
 	}
 	return nil
 }
 
-// print sends one label and asks until the printer says that it is out.
-func (p *Printer) print(ctx context.Context, port Port, j Job) error {
-	if err := write(ctx, port, j.Data, sendLimit(len(j.Data), p.config.Baud)); err != nil {
+// errSilent is why a printed label may not be one.
+var errSilent = errors.New("printer was silent and has forgotten the label or printed it")
+
+// print sends one label and asks until the printer says that it is out. A printer out of paper gives no
+// answer, and neither does one that is switched off: the first prints the label later, the second has
+// forgotten it. So after a long silence, "nothing waits" alone is not believed.
+func (p *Printer) print(ctx context.Context, l *printerLine, j Job) error {
+	p.status.change(func(s *Status) { s.Sending = j.ID })
+	if err := l.writer.write(ctx, j.Data); err != nil {
 		p.finish(j, Unknown, err)
 		return err
 	}
+	limit := p.times.answer + wireTime(len(j.Data), p.config.Baud) // the question stands in line behind the label
+	doubt := false
 	for ctx.Err() == nil {
-		state, left, err := p.ask(ctx, port)
+		h, err := l.ask(ctx, limit)
 		if err != nil {
 			p.finish(j, Unknown, err)
 			return err
 		}
-		p.status.set(state, nil)
-		if state == Ready && left == 0 {
+		limit = p.times.answer
+		p.show(h)
+		switch {
+		case h.state == Silent:
+			doubt = true
+		case h.left > 0 || h.partial:
+			doubt = false // it remembers
+		case h.state == Ready && doubt:
+			p.finish(j, Unknown, errSilent)
+			return nil
+		case h.state == Ready:
 			p.finish(j, Confirmed, nil)
 			return nil
 		}
-		pause(ctx, pollEvery/20)
+		pause(ctx, p.times.busy)
 	}
 	p.finish(j, Unknown, ctx.Err())
 	return ctx.Err()
 }
 
-// sendLimit is how long a job may take on the wire: ten times its length, and never below five seconds.
-func sendLimit(n, baud int) time.Duration {
-	return max(5*time.Second, 10*time.Duration(n)*10*time.Second/time.Duration(baud))
-}
+// buffered is how much of a message the kernel and an adapter may still hold when it is written.
+const buffered = 8 << 10
 
-// write writes with a limit. A printer that does not take bytes is closed by the caller.
-func write(ctx context.Context, port Port, b []byte, limit time.Duration) error {
-	done := make(chan error, 1)
-	go func() { _, err := port.Write(b); done <- err }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(limit):
-		_ = port.ResetOutputBuffer()
-		return errors.New("printer takes no bytes")
-	}
-}
-
-// ask asks a ZPL printer for its state and the number of labels it still has to print. A
-// printer in trouble may give no answer at all: silence is Silent and never "ready".
-func (p *Printer) ask(ctx context.Context, port Port) (State, int, error) {
-	_ = port.ResetInputBuffer()
-	if err := write(ctx, port, []byte("~HS"), writeLimit); err != nil {
-		return Silent, 0, err
-	}
-	var got []byte
-	buf := make([]byte, 256)
-	for range 10 {
-		n, err := port.Read(buf)
-		if err != nil {
-			return Silent, 0, err
-		}
-		got = append(got, buf[:n]...)
-		if state, left, ok := parseHS(got); ok {
-			return state, left, nil
-		}
-		if n == 0 || ctx.Err() != nil {
-			break
-		}
-	}
-	return Silent, 0, nil
-}
-
-// parseHS reads the answer to ~HS: three lines, each between STX and ETX (ZPL II Programming
-// Guide, "~HS Host Status Return"). What stands before an STX is skipped.
-func parseHS(b []byte) (State, int, bool) {
-	var lines [][]string
-	for len(lines) < 3 {
-		_, rest, ok := bytes.Cut(b, []byte{0x02})
-		if !ok {
-			return "", 0, false
-		}
-		line, rest, ok := bytes.Cut(rest, []byte{0x03})
-		if !ok {
-			return "", 0, false
-		}
-		lines = append(lines, strings.Split(string(line), ","))
-		b = rest
-	}
-	one, two := lines[0], lines[1]
-	if len(one) < 12 || len(two) < 9 {
-		return Failed, 0, true
-	}
-	left := 0
-	for _, digits := range []string{one[4], two[8]} { // formats in buffer, labels left in batch
-		n := 0
-		if _, err := fmt.Sscanf(digits, "%d", &n); err == nil {
-			left += n
-		}
-	}
-	on := func(f string) bool { return strings.TrimSpace(f) == "1" }
-	switch {
-	case on(one[1]):
-		return PaperOut, left, true
-	case on(two[2]):
-		return HeadOpen, left, true
-	case on(two[3]):
-		return RibbonOut, left, true
-	case on(one[10]), on(one[11]):
-		return Hot, left, true
-	case on(one[2]):
-		return Paused, left, true
-	}
-	return Ready, left, true
+// wireTime is how long a written message is on its way: ten bits a byte.
+func wireTime(n, baud int) time.Duration {
+	return time.Duration(min(n, buffered)) * 10 * time.Second / time.Duration(baud)
 }

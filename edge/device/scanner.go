@@ -2,8 +2,8 @@ package device
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"stockade/protocol/barcode"
@@ -14,20 +14,35 @@ type Config struct {
 	Name    string
 	Kind    Kind
 	Path    string        // a stable name: it is opened again after every unplugging
-	Profile string        // tags as in the scan vectors (codeid=zebra gs=| frame=ssi) and beep=zebra, honeywell or datalogic
+	Profile string        // tags as in the scan vectors (codeid=zebra gs=| frame=ssi) and beep=zebra, honeywell, datalogic or ssi
 	Baud    int           // 9600 when 0
 	IdleGap time.Duration // silence that ends a frame without terminator; 50 ms when 0
+	// WriteLimit is how long the device may take no byte at all: 2 s for a scanner's beeps and 30 s
+	// for a printer's labels when 0. A full printer takes no bytes until it has printed some.
+	WriteLimit time.Duration
 }
 
-func (c Config) withDefaults() Config {
-	if c.Baud == 0 {
+func (c Config) withDefaults(kind Kind, writeLimit time.Duration) Config {
+	c.Kind = kind
+	if c.Baud <= 0 {
 		c.Baud = 9600
 	}
 	if c.IdleGap <= 0 {
 		c.IdleGap = 50 * time.Millisecond
 	}
+	if c.WriteLimit <= 0 {
+		c.WriteLimit = writeLimit
+	}
 	return c
 }
+
+const (
+	// readAhead is how many scans may wait for the handler. While it works the line is read on:
+	// silence ends a frame, and silence can only be heard by listening.
+	readAhead = 64
+	// quietRead is how long a read waits when silence means nothing; the end of ctx is seen after that.
+	quietRead = 200 * time.Millisecond
+)
 
 // Scanner listens to a scanner.
 type Scanner struct {
@@ -36,144 +51,137 @@ type Scanner struct {
 	now     func() time.Time
 	on      func(context.Context, barcode.Scan) bool
 	status  *status
-	beeps   chan []byte
 	log     *slog.Logger
 	profile barcode.Profile
+	beep    beeper
+	last    []byte // the SSI packet handled last; only handle uses it
 }
 
 // NewScanner prepares a scanner. on is called for every scan, one after the other, and
-// returns whether it was good, which the scanner's own beeper then says. While on works the port
-// is not read, so the line holds back and nothing is lost. now tells the century of dates.
+// returns whether it was good, which the scanner's own beeper then says. When too many scans wait for
+// on, the port is not read, so the line holds back and nothing is lost. now tells the century of dates.
 func NewScanner(c Config, open Open, now func() time.Time, on func(context.Context, barcode.Scan) bool, log *slog.Logger) *Scanner {
-	c = c.withDefaults()
-	c.Kind = KindScanner
-	return &Scanner{config: c, open: open, now: now, on: on, status: newStatus(c), beeps: make(chan []byte, 4), log: log, profile: barcode.ParseProfile(c.Profile)}
+	c = c.withDefaults(KindScanner, 2*time.Second)
+	return &Scanner{config: c, open: open, now: now, on: on, status: newStatus(c), log: log,
+		profile: barcode.ParseProfile(c.Profile), beep: beeperOf(c.Profile)}
 }
 
-// Status returns what the scanner is doing.
+// Status returns what the scanner is doing. It may be called at any time.
 func (s *Scanner) Status() Status { return s.status.get() }
 
-// Delays between attempts to open a port that is away.
-const (
-	firstTry = 50 * time.Millisecond
-	lastTry  = time.Second
-)
-
-// Run listens until ctx ends.
+// Run listens until ctx ends, and returns nil then. What on has not been given by that time was never
+// confirmed to anybody.
 func (s *Scanner) Run(ctx context.Context) error {
-	for delay := firstTry; ctx.Err() == nil; delay = min(2*delay, lastTry) {
-		port, err := s.open(s.config.Path, s.config.Baud)
-		if err != nil {
-			s.status.set(stateOf(err), err)
-			pause(ctx, delay)
-			continue
-		}
+	keepOpen(ctx, s.config, s.open, s.status, func(port Port) error {
 		s.status.set(Ready, nil)
 		s.log.Info("scanner is ready", "device", s.config.Name)
-		err = s.listen(ctx, port)
+		err := s.listen(ctx, port)
 		if ctx.Err() == nil {
-			s.status.set(Absent, err)
-			s.log.Info("scanner is gone", "device", s.config.Name, "error", err)
-			delay = firstTry
+			s.log.Warn("scanner is gone", "device", s.config.Name, "error", err)
 		}
-	}
+		return err
+	})
 	return nil
 }
 
-// listen reads one connection of the port to its end.
+// listen uses one connection of the port to its end.
 func (s *Scanner) listen(ctx context.Context, port Port) error {
-	ctx, cancel := context.WithCancel(ctx)
-	stopped := make(chan struct{})
-	go func() { // the one writer; closing the port ends a Read that waits
-		defer close(stopped)
-		s.write(ctx, port)
-		_ = port.Close()
+	scans := make(chan barcode.Scan, readAhead)
+	handled := make(chan struct{})
+	go func() {
+		defer close(handled)
+		w := startWriter(port, s.config.WriteLimit)
+		defer w.close()
+		for scan := range scans {
+			if ctx.Err() == nil {
+				s.handle(ctx, w, scan)
+			}
+		}
 	}()
-	defer func() { cancel(); <-stopped }()
+	err := s.read(ctx, port, scans)
+	close(scans)
+	<-handled // what came in whole is handled, also when the scanner has gone meanwhile
+	return err
+}
+
+// read makes scans of what comes in, until the port or ctx ends.
+func (s *Scanner) read(ctx context.Context, port Port, scans chan<- barcode.Scan) error {
+	give := func(found []barcode.Scan) {
+		for _, scan := range found {
+			select {
+			case scans <- scan:
+			case <-ctx.Done():
+			}
+		}
+	}
 	decoder := barcode.NewDecoder(s.profile, s.now)
 	buf := make([]byte, 4096)
-	waiting := false // the decoder may hold a frame that silence will end
-	for {
-		gap := time.Second
-		if waiting {
-			gap = s.config.IdleGap
+	left := time.Duration(0) // silence that still has to pass to end what the decoder holds; 0 when it holds nothing
+	for ctx.Err() == nil {
+		wait := quietRead
+		if left > 0 {
+			wait = min(left, quietRead)
 		}
-		if err := port.SetReadTimeout(gap); err != nil {
+		if err := port.SetReadTimeout(wait); err != nil {
 			return err
 		}
 		n, err := port.Read(buf)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			s.status.read(n)
-			s.deliver(ctx, decoder.Feed(buf[:n]))
-		} else if waiting {
-			s.deliver(ctx, decoder.Idle())
-		}
-		waiting = n > 0
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-}
-
-func (s *Scanner) deliver(ctx context.Context, scans []barcode.Scan) {
-	for _, scan := range scans {
-		good := s.on(ctx, scan)
-		if beep := beepOf(s.config.Profile, good); beep != nil {
-			select {
-			case s.beeps <- beep:
-			default: // the scanner does not take its beeps: scanning goes on without
-			}
-		}
-	}
-}
-
-// write sends beeps until ctx ends. A write that blocks holds up nothing but other beeps: closing
-// the port from listen's side ends the program's interest in it.
-func (s *Scanner) write(ctx context.Context, port Port) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case b := <-s.beeps:
-			done := make(chan struct{})
-			go func() { defer close(done); _, _ = port.Write(b) }()
-			select {
-			case <-done:
-			case <-time.After(writeLimit):
-				_ = port.ResetOutputBuffer()
-			case <-ctx.Done():
-				return
-			}
-		}
-	}
-}
-
-// writeLimit is how long a device may take to accept a few bytes.
-const writeLimit = 2 * time.Second
-
-// beepOf returns the vendor's command for a good or bad scan, nil when there is none.
-func beepOf(profile string, good bool) []byte {
-	for tag := range strings.FieldsSeq(profile) {
 		switch {
-		case tag == "beep=zebra" && good: // "Beep on BEL" must be on
-			return []byte{0x07}
-		case tag == "beep=honeywell" && good:
-			return []byte{0x16, 0x07, 0x0D}
-		case tag == "beep=datalogic" && good:
-			return []byte("B")
-		case tag == "beep=datalogic": // "not on file" also disables the scanner: enable it again
-			return []byte("FE")
+		case err != nil:
+			give(cutOff(decoder.Idle()))
+			return err
+		case n > 0:
+			s.status.read(n)
+			give(decoder.Feed(buf[:n]))
+			left = s.config.IdleGap
+		case left > 0:
+			if left -= wait; left <= 0 {
+				give(decoder.Idle())
+			}
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
+// cutOff makes errors of frames that the end of the line ended: nobody knows what they lack, and
+// half a code may look like another one. The worker scans again.
+func cutOff(scans []barcode.Scan) []barcode.Scan {
+	for i := range scans {
+		scans[i] = barcode.Scan{Error: barcode.ErrTruncated, Raw: scans[i].Raw}
+	}
+	return scans
+}
+
+// handle hands a scan over, and answers the scanner when that has come back.
+func (s *Scanner) handle(ctx context.Context, w *writer, scan barcode.Scan) {
+	var answer []byte
+	if s.profile.SSI {
+		if resent(s.last, scan.Raw) { // our acknowledgement was lost, not the scan
+			s.send(ctx, w, ssiAck())
+			return
+		}
+		answer = ssiAnswer(scan)
+		s.last = remembered(s.last, scan)
+	}
+	good := s.on(ctx, scan)
+	if ctx.Err() != nil {
+		return // perhaps it was not stored: without an answer an SSI scanner sends it again
+	}
+	s.status.change(func(st *Status) { st.Scans++ })
+	s.send(ctx, w, answer)
+	s.send(ctx, w, s.beep.command(good))
+}
+
+// send writes a few bytes to the scanner. One that does not take them goes without: listening is
+// what matters, and opening the port again would lose what it is about to send.
+func (s *Scanner) send(ctx context.Context, w *writer, b []byte) {
+	if w.stuck || len(b) == 0 {
+		return
+	}
+	if err := w.write(ctx, b); err != nil && ctx.Err() == nil {
+		s.status.trouble(err)
+		if errors.Is(err, ErrNotTaken) {
+			s.log.Warn("scanner takes no beeps", "device", s.config.Name, "error", err)
+		}
 	}
 }

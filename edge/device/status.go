@@ -20,8 +20,8 @@ type State string
 // The states.
 const (
 	Absent    State = "absent"
-	Busy      State = "busy" // another program has the port
-	Failed    State = "fault"
+	Busy      State = "busy"  // another program has the port
+	Failed    State = "fault" // LastError tells more
 	Ready     State = "ready"
 	PaperOut  State = "paper_out"
 	RibbonOut State = "ribbon_out"
@@ -31,17 +31,23 @@ const (
 	Silent    State = "silent" // a printer that does not answer is not ready
 )
 
-// Status is what a device is doing.
+// Status is what a device is doing. The counters begin with the program.
 type Status struct {
 	Name      string
 	Kind      Kind
 	Path      string
 	State     State
 	Since     time.Time // of State
-	LastEvent time.Time // last byte read or job done
-	LastError string
-	Bytes     int64 // read
-	Queue     int   // jobs waiting
+	LastEvent time.Time // last byte read or job done; zero before the first
+	LastError string    // stays until the next one
+	ErrorTime time.Time // of LastError
+	Opened    int64     // how often the port was opened
+	Bytes     int64     // read
+	Scans     int64     // handed over
+	Queue     int       // jobs waiting, the one under way included
+	Sending   string    // id of the job under way
+	Confirmed int64     // jobs that the printer said it has printed
+	Unknown   int64     // jobs that a person has to look after
 }
 
 type status struct {
@@ -59,29 +65,33 @@ func (s *status) get() Status {
 	return s.s
 }
 
-func (s *status) set(state State, err error) {
+func (s *status) change(do func(*Status)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.s.State != state {
-		s.s.State, s.s.Since = state, time.Now()
-	}
-	if err != nil {
-		s.s.LastError = err.Error()
-	}
+	do(&s.s)
 }
+
+func (s *status) set(state State, err error) {
+	s.change(func(st *Status) {
+		if st.State != state {
+			st.State, st.Since = state, time.Now()
+		}
+		if err != nil {
+			st.LastError, st.ErrorTime = err.Error(), time.Now()
+		}
+	})
+}
+
+func (s *status) opened() { s.change(func(st *Status) { st.Opened++ }) }
+
+func (s *status) lost(err error) { s.set(Absent, err) }
+
+// trouble notes an error that leaves the state as it is.
+func (s *status) trouble(err error) { s.set(s.get().State, err) }
 
 func (s *status) read(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.s.Bytes += int64(n)
-	s.s.LastEvent = time.Now()
-}
-
-func (s *status) queue(d int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.s.Queue += d
-	if d < 0 {
-		s.s.LastEvent = time.Now()
-	}
+	s.change(func(st *Status) {
+		st.Bytes += int64(n)
+		st.LastEvent = time.Now()
+	})
 }
