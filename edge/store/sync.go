@@ -201,12 +201,17 @@ func (tx *Tx) PutChunk(at delivery.FeedPlace, hash change.Hash, entries []feed.E
 	return nil
 }
 
+// putEntry applies an entry. One that this program does not know, or that makes no sense to it,
+// is kept byte for byte and does not block what follows.
 func (tx *Tx) putEntry(at delivery.FeedPlace, place int, e feed.Entry) error {
 	v, err := e.Unpack()
+	if err == nil {
+		err = sense(v)
+	}
 	if err != nil {
-		b, merr := change.Marshal(e)
-		if merr != nil || !errors.Is(err, change.ErrUnknown) {
-			return errors.Join(err, merr)
+		b, err := change.Marshal(e)
+		if err != nil {
+			return err
 		}
 		return tx.exec("unknown entry", `INSERT INTO unknown_entry (feed, version, place, entry) VALUES (?1, ?2, ?3, ?4)`, at.Feed, int64(at.Version), int64(place), b) // #nosec G115 -- counts
 	}
@@ -217,6 +222,28 @@ func (tx *Tx) putEntry(at delivery.FeedPlace, place int, e feed.Entry) error {
 		return tx.exec("bin", `INSERT OR REPLACE INTO bin (location, name, purpose, active) VALUES (?1, ?2, ?3, ?4)`, string(v.ID), v.Name, string(v.Use), v.Active)
 	case feed.Sibling:
 		return tx.putSibling(v)
+	}
+	return nil
+}
+
+// sense returns why an entry can not be applied.
+func sense(entry any) error {
+	switch v := entry.(type) {
+	case feed.Item:
+		if v.SKU == "" || len(v.SKU) > stock.MaxSKU {
+			return fmt.Errorf("item code %q", v.SKU)
+		}
+		for _, c := range v.Codes {
+			if c.GTIN == "" || c.Factor <= 0 || c.Factor > stock.MaxQuantity {
+				return fmt.Errorf("code %q of %s: factor %s", c.GTIN, v.SKU, c.Factor)
+			}
+		}
+	case feed.Location:
+		return v.ID.Check()
+	case feed.Sibling:
+		if !v.Node.Valid() || v.Epoch == 0 || v.Epoch > maxNumber || v.Number == 0 || v.Number > maxNumber {
+			return fmt.Errorf("change %s.%d.%d", v.Node, v.Epoch, v.Number)
+		}
 	}
 	return nil
 }

@@ -27,7 +27,8 @@ import (
 type Line interface {
 	Run(ctx context.Context) error
 	Messages() <-chan mqtt.Message
-	Publish(ctx context.Context, topic string, payload []byte) error
+	// Send hands a message to the network; it returns nil for a line that has nothing to wait for.
+	Send(ctx context.Context, topic string, payload []byte) (*mqtt.Pending, error)
 }
 
 // Options describe an uplink. All fields are needed.
@@ -46,7 +47,8 @@ type Uplink struct {
 	line   Line
 	states chan error
 	sender *delivery.Sender
-	up     bool // the core was told that there is a line
+	up     bool            // the core was told that there is a line
+	sent   []*mqtt.Pending // on their way to the broker
 
 	mu     sync.Mutex
 	status Status
@@ -164,25 +166,34 @@ func (u *Uplink) load(ctx context.Context) error {
 
 // connected tells the core that a line is there, or is not.
 func (u *Uplink) connected(ctx context.Context, reason error) {
-	u.mu.Lock()
-	if up := reason == nil; u.status.Connected != up {
-		u.status.Connected, u.status.Since = up, time.Now()
-	}
-	u.status.Trouble = ""
+	u.note(reason)
+	u.sent = nil
 	if reason != nil {
-		u.status.Trouble = reason.Error()
-	}
-	u.mu.Unlock()
-	if reason != nil {
-		u.o.Logger.Debug("no line to the hub", "reason", reason)
 		u.up = false
 		u.sender.Disconnected()
 		u.report()
 		return
 	}
 	u.up = true
-	u.o.Logger.Info("line to the hub is up")
 	u.step(ctx, func(_ *store.Tx, now time.Time) ([]delivery.Message, error) { return u.sender.Connected(now) })
+}
+
+// note keeps and logs the state of the line: loudly only when it changes, since it may be
+// away for weeks.
+func (u *Uplink) note(reason error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	up, level := reason == nil, slog.LevelDebug
+	if u.status.Connected != up {
+		u.status.Connected, u.status.Since, level = up, time.Now(), slog.LevelInfo
+	}
+	u.status.Trouble = ""
+	if up {
+		u.o.Logger.Info("line to the hub is up")
+		return
+	}
+	u.status.Trouble = reason.Error()
+	u.o.Logger.Log(context.Background(), level, "no line to the hub", "reason", reason)
 }
 
 // step lets the core act in a transaction, and sends after the commit what it wants sent. It reports
@@ -190,8 +201,10 @@ func (u *Uplink) connected(ctx context.Context, reason error) {
 func (u *Uplink) step(ctx context.Context, do func(*store.Tx, time.Time) ([]delivery.Message, error)) bool {
 	var out []delivery.Message
 	var ignored *delivery.Ignored
+	var heard clock.Stamp
 	err := u.o.Store.Update(ctx, func(tx *store.Tx) (err error) {
 		out, err = do(tx, time.Now())
+		heard = tx.Heard()
 		if errors.As(err, &ignored) {
 			return nil // nothing was written but, perhaps, a newer list of keys
 		}
@@ -208,6 +221,7 @@ func (u *Uplink) step(ctx context.Context, do func(*store.Tx, time.Time) ([]deli
 	if ignored != nil {
 		u.o.Logger.Debug("message from the hub was ignored", "reason", ignored.Err)
 	}
+	u.o.Clock.Follow(heard)
 	if t, ok := u.sender.HubTime(); ok {
 		u.o.Clock.HubTime(t)
 		u.mu.Lock()
@@ -232,19 +246,39 @@ func (u *Uplink) report() {
 	u.status.Report = r
 }
 
+// maxSent is how many messages may be on their way before we wait for the broker.
+const maxSent = 32
+
 // send hands messages to the broker. What does not get through the core sends again.
 func (u *Uplink) send(ctx context.Context, out []delivery.Message) {
 	up := topic.Up(topic.Org(u.o.Trust.Org), u.o.Trust.Node)
 	for _, m := range out {
 		raw, err := m.Encode()
 		if err == nil {
-			err = u.line.Publish(ctx, up, raw)
+			err = u.hand(ctx, up, raw)
 		}
 		if err != nil {
 			u.o.Logger.Debug("message not sent", "error", err)
 			return
 		}
 	}
+}
+
+// hand sends one message. The broker's answer means nothing to the core, it only keeps us from
+// flooding a slow line.
+func (u *Uplink) hand(ctx context.Context, name string, raw []byte) error {
+	if len(u.sent) >= maxSent {
+		first := u.sent[0]
+		u.sent = u.sent[1:]
+		if err := first.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	p, err := u.line.Send(ctx, name, raw)
+	if err == nil && p != nil {
+		u.sent = append(u.sent, p)
+	}
+	return err
 }
 
 func pause(ctx context.Context, d time.Duration) error {
