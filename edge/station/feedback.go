@@ -62,8 +62,8 @@ func (st *State) turnTo(now time.Time) {
 	}
 }
 
-// Feedback is what the worker is told about one scan. Of one that is read again, Scan is nil and
-// names are those of the present catalogue.
+// Feedback is what the worker is told about one scan. Of one that is read again, names are those of
+// the present catalogue.
 type Feedback struct {
 	Number   int64      `json:"number"`
 	Time     time.Time  `json:"time"`
@@ -75,9 +75,8 @@ type Feedback struct {
 	Undoable bool       `json:"undoable,omitempty"` // the movement was not taken back yet
 	Day      stock.Date `json:"business_day"`
 
-	Scan *barcode.Scan `json:"scan,omitempty"` // what the decoder reported; nil for a button
-	Item string        `json:"item,omitempty"` // name
-	Unit string        `json:"unit,omitempty"`
+	Item string `json:"item,omitempty"` // name
+	Unit string `json:"unit,omitempty"`
 	Kind
 	Told
 }
@@ -93,6 +92,7 @@ type Kind struct {
 // Told is the part of a feedback that is kept with every scan.
 type Told struct {
 	Mode     Mode              `json:"mode"`
+	Scan     *barcode.Scan     `json:"scan,omitempty"`     // what the decoder reported; nil for a button
 	Args     map[string]string `json:"args,omitempty"`     // of the sentence, beside those of Arguments
 	Quantity string            `json:"quantity,omitempty"` // with sign where stock went out
 	Location stock.Location    `json:"location,omitempty"`
@@ -141,6 +141,9 @@ func feedbackOf(tx *store.Tx, s store.Scan) (Feedback, error) {
 		return f, err
 	}
 	f.Told = k.Told
+	if f.Scan != nil {
+		f.Scan.Raw = f.Raw
+	}
 	if !s.Movement.IsZero() {
 		if err := f.readMovement(tx, s.Movement); err != nil {
 			return f, err

@@ -3,6 +3,7 @@ package station_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -357,7 +358,11 @@ func TestFeedbackIsKept(t *testing.T) {
 			t.Errorf("subscriber got scan %d, want %d", got.Number, want.Number)
 		}
 		got := kept[i]
-		want.Scan, want.Time, got.Time = nil, want.Time.UTC().Truncate(time.Millisecond), got.Time.UTC()
+		if !reflect.DeepEqual(got.Scan, want.Scan) {
+			t.Errorf("scan %d is read as %+v, want %+v", want.Number, got.Scan, want.Scan)
+		}
+		got.Scan, want.Scan = nil, nil
+		want.Time, got.Time = want.Time.UTC().Truncate(time.Millisecond), got.Time.UTC()
 		want.Undoable = want.Code == station.Received // the pick was taken back since
 		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 			t.Errorf("scan %d is read as\n%+v\nwant\n%+v", want.Number, got, want)

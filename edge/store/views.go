@@ -257,7 +257,9 @@ func (tx *Tx) Outbox() (Outbox, error) {
 
 // Counts are figures of what there is, for people and drivers.
 type Counts struct {
-	Batches    int64 `json:"batches"`
+	Batches    int64 `json:"batches"`              // of the node's chain that are kept
+	Delivered  int64 `json:"acknowledged_batches"` // of these
+	Items      int64 `json:"items"`
 	Movements  int64 `json:"movements"` // all in the ledger
 	Accepted   int64 `json:"accepted"`  // scans
 	Refused    int64 `json:"refused"`
@@ -267,8 +269,8 @@ type Counts struct {
 // Totals counts what there is. It takes time in proportion.
 func (tx *Tx) Totals() (Counts, error) {
 	var c Counts
-	err := tx.tx.QueryRow(`SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM change WHERE key IS NOT NULL), (SELECT count(*) FROM exception)`).Scan(
-		&c.Batches, &c.Movements, &c.Exceptions)
+	err := tx.tx.QueryRow(`SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM batch b, sync s WHERE b.epoch < s.acked_epoch OR (b.epoch = s.acked_epoch AND b.seq <= s.acked_seq)),
+		(SELECT count(*) FROM item), (SELECT count(*) FROM change WHERE key IS NOT NULL), (SELECT count(*) FROM exception)`).Scan(&c.Batches, &c.Delivered, &c.Items, &c.Movements, &c.Exceptions)
 	if err != nil {
 		return c, fmt.Errorf("count: %w", err)
 	}
