@@ -140,12 +140,17 @@ func (p *Printer) finish(j Job, r Result, err error) {
 }
 
 // serve works the port to its end. It returns the job that was not sent, if one was at hand.
-func (p *Printer) serve(ctx context.Context, port Port, job *Job) (*Job, error) {
+func (p *Printer) serve(ctx context.Context, port Port, job *Job) (_ *Job, err error) {
 	l, err := p.newLine(port)
 	if err != nil {
 		return job, err
 	}
-	defer l.close()
+	defer func() {
+		if errors.Is(err, ErrNotTaken) {
+			p.status.set(Failed, err) // until it takes bytes again
+		}
+		l.close(ctx)
+	}()
 	for ctx.Err() == nil {
 		h, err := l.ask(ctx, p.times.answer)
 		if err != nil {

@@ -23,7 +23,7 @@ func (p *Printer) newLine(port Port) (*printerLine, error) {
 	return l, nil
 }
 
-func (l *printerLine) close() { l.writer.close() }
+func (l *printerLine) close(ctx context.Context) { l.writer.close(ctx) }
 
 // ask asks for the state. A printer in trouble may give no answer at all: silence is Silent
 // and never "ready". The error is that of a line that has ended.

@@ -91,7 +91,7 @@ func (s *Scanner) listen(ctx context.Context, port Port) error {
 	go func() {
 		defer close(handled)
 		w := startWriter(port, s.config.WriteLimit)
-		defer w.close()
+		defer w.close(ctx)
 		for scan := range scans {
 			if ctx.Err() == nil {
 				s.handle(ctx, w, scan)

@@ -119,7 +119,7 @@ func TestNothingIsLostWhileTheHandlerIsStuck(t *testing.T) {
 	s := in.scanner(t, Config{Path: c.link}, OpenSerial)
 	eventually(t, "ready", func() bool { return s.Status().State == Ready })
 	var want []string
-	for n := range 3000 { // far more than queue and line hold
+	for n := range 15_000 { // far more than queue and line hold
 		want = append(want, fmt.Sprintf("bin-%d", n))
 	}
 	sent := make(chan struct{})

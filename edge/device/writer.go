@@ -16,7 +16,7 @@ const (
 	pieceSize = 256
 	// lastWords is how long a message under way may go on when the program stops.
 	lastWords = 3 * time.Second
-	// closeLimit is how long close waits for a write under way. One that takes longer waits inside
+	// closeLimit is how long a stopping program waits for a write under way. One that takes longer waits inside
 	// the kernel, which holds the port for it: its descriptor can not be mistaken for another file's.
 	closeLimit = time.Second
 )
@@ -85,9 +85,16 @@ func (w *writer) write(ctx context.Context, b []byte) error {
 	return nil
 }
 
-// close ends the writing. The port may be closed afterwards.
-func (w *writer) close() {
+// close ends the writing. The port may be closed afterwards. While ctx lasts it waits for a write that
+// is stuck, until the device takes bytes again or goes away: a port is not opened anew over and over
+// while each time a write stays behind.
+func (w *writer) close(ctx context.Context) {
 	close(w.todo)
+	select {
+	case <-w.ended:
+		return
+	case <-ctx.Done():
+	}
 	timer := time.NewTimer(closeLimit)
 	defer timer.Stop()
 	select {
