@@ -11,7 +11,9 @@ endif
 # A cross build has its own folder: build/bin holds what runs on this machine.
 BIN := build/$(if $(ARCH),$(ARCH)/)bin
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X main.version=$(VERSION) $(if $(ARCH),-linkmode external -extldflags -static)
+# No certificate is judged by a clock that lies before the source was written.
+BUILT := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT) $(if $(ARCH),-linkmode external -extldflags -static)
 # Go keeps its own record of what is up to date, so the programs are always asked for.
 PROGRAMS := $(strip $(wildcard edge/cmd/edge firmware-tools/cmd/fw) $(if $(ARCH),,$(wildcard hub/cmd/hub)))
 

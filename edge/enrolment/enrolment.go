@@ -59,7 +59,7 @@ func Run(ctx context.Context, s *store.Store, text string, hosts []string) (stoc
 	}
 	kept := store.Enrolment{
 		Trust: delivery.Trust{Org: e.Org, Node: e.Node, Warehouse: e.Warehouse, Root: e.Root, Key: key}, Seed: key.Seed(),
-		Certificate: e.Certificate.Raw, Authority: e.Authority.Raw, PageKey: pageKey, Opening: e.Opening, Brokers: e.MQTT,
+		Certificate: e.Certificate.Raw, Authority: e.Authority.Raw, PageKey: pageKey, Opening: e.Opening, Hub: token.Hub, Brokers: e.MQTT, HubTime: e.Time,
 		Keys: e.SignedKeys, Log: e.Log, Checkpoint: e.Checkpoint,
 	}
 	if e.Page != nil {
@@ -90,37 +90,18 @@ func ask(ctx context.Context, t enrol.Token, key ed25519.PrivateKey, page *enrol
 	if err != nil {
 		return enrol.Enrolled{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	// A machine without a clock battery can not judge dates yet: the certificate is judged when
-	// the hub's own time is known, with the answer.
+	// A machine without a clock battery can not judge dates yet. The token pins the hub's key and
+	// ends soon itself; the certificates that come are judged by the time in the answer.
 	var shown []*x509.Certificate
-	settings := pki.PinnedConfig(t.Fingerprint(), t.Host(), func() time.Time { return latest(shown) })
+	settings := pki.PinnedConfig(t.Fingerprint(), t.Host(), func() time.Time { return within(shown) })
 	verify := settings.VerifyConnection
 	settings.VerifyConnection = func(s tls.ConnectionState) error {
 		shown = s.PeerCertificates
 		return verify(s)
 	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: settings, DisableKeepAlives: true}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.Hub+enrol.PathEnrol, bytes.NewReader(question))
+	body, err := post(ctx, settings, t.Hub+enrol.PathEnrol, question)
 	if err != nil {
 		return enrol.Enrolled{}, err
-	}
-	req.Header.Set("Content-Type", enrol.ContentType)
-	res, err := client.Do(req)
-	if err != nil {
-		return enrol.Enrolled{}, fmt.Errorf("ask the hub at %s: %w", t.Hub, err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, enrol.MaxAnswer+1))
-	if err != nil {
-		return enrol.Enrolled{}, fmt.Errorf("read the hub's answer: %w", err)
-	}
-	if res.StatusCode != http.StatusOK {
-		if res.StatusCode >= 400 && len(body) < 64 {
-			return enrol.Enrolled{}, &Problem{enrol.Problem(bytes.TrimSpace(body))}
-		}
-		return enrol.Enrolled{}, fmt.Errorf("the hub answers %s", res.Status)
 	}
 	answer, err := enrol.DecodeAnswer(body)
 	if err != nil {
@@ -133,10 +114,42 @@ func ask(ctx context.Context, t enrol.Token, key ed25519.PrivateKey, page *enrol
 	return answer.Check(t, pub, page, time.UnixMilli(answer.Time))
 }
 
-// latest returns the present, or the time from which the shown certificates are valid when
-// the machine's clock lies before it.
-func latest(shown []*x509.Certificate) time.Time {
+// post puts a question to the hub and returns its answer, or a *Problem.
+func post(ctx context.Context, settings *tls.Config, url string, question []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: settings, DisableKeepAlives: true}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(question))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", enrol.ContentType)
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the hub: %w", err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, enrol.MaxAnswer+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the hub's answer: %w", err)
+	}
+	if res.StatusCode == http.StatusOK {
+		return body, nil
+	}
+	if res.StatusCode >= http.StatusBadRequest && len(body) < 64 {
+		return nil, &Problem{enrol.Problem(bytes.TrimSpace(body))}
+	}
+	return nil, fmt.Errorf("the hub answers %s", res.Status)
+}
+
+// within returns the present, or the nearest time at which all the shown certificates are valid.
+func within(shown []*x509.Certificate) time.Time {
 	now := time.Now()
+	for _, c := range shown {
+		if now.After(c.NotAfter) {
+			now = c.NotAfter
+		}
+	}
 	for _, c := range shown {
 		if now.Before(c.NotBefore) {
 			now = c.NotBefore

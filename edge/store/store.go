@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"stockade/internal/vault"
 	"stockade/protocol/change"
@@ -146,7 +147,9 @@ type Enrolment struct {
 	Page        []byte // DER, empty for none
 	PageKey     []byte // PEM
 	Opening     []byte
+	Hub         string // where certificates are renewed
 	Brokers     []string
+	HubTime     time.Time         // the hub's clock when it last spoke
 	Keys        []byte            // signed list of the hub's keys
 	Log         delivery.LogPlace // the head that the next one must extend
 	Checkpoint  []byte
@@ -157,14 +160,14 @@ func (tx *Tx) PutEnrolment(e Enrolment) error {
 	if tx.memo.node != "" {
 		return fmt.Errorf("enrol as %s: this store belongs to node %s already", e.Trust.Node, tx.memo.node)
 	}
-	if _, err := tx.tx.Exec(`INSERT INTO enrolment (one, org, node, warehouse, root, seed, certificate, authority, page, page_key, opening, brokers)
-		VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`, e.Trust.Org, string(e.Trust.Node), string(e.Trust.Warehouse), []byte(e.Trust.Root), e.Seed,
-		e.Certificate, e.Authority, notNil(e.Page), notNil(e.PageKey), e.Opening, strings.Join(e.Brokers, "\n")); err != nil {
+	if _, err := tx.tx.Exec(`INSERT INTO enrolment (one, org, node, warehouse, root, seed, certificate, authority, page, page_key, opening, brokers, hub)
+		VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)`, e.Trust.Org, string(e.Trust.Node), string(e.Trust.Warehouse), []byte(e.Trust.Root), e.Seed,
+		e.Certificate, e.Authority, notNil(e.Page), notNil(e.PageKey), e.Opening, strings.Join(e.Brokers, "\n"), e.Hub); err != nil {
 		return fmt.Errorf("store enrolment: %w", err)
 	}
 	zero := make([]byte, len(change.Hash{}))
-	if _, err := tx.tx.Exec(`INSERT INTO sync (one, epoch, seq, hash, next, acked_epoch, acked_seq, acked_hash, kept, log_epoch, log_size, log_root, keys, frozen, evidence, asked, grant_bytes)
-		VALUES (1, 1, 0, ?1, 1, 1, 0, ?1, 0, ?2, ?3, ?4, ?5, '', x'', x'', x'')`, zero, int64(e.Log.Epoch), e.Log.Size, e.Log.Root[:], e.Keys); err != nil { // #nosec G115 -- counts
+	if _, err := tx.tx.Exec(`INSERT INTO sync (one, epoch, seq, hash, next, acked_epoch, acked_seq, acked_hash, kept, log_epoch, log_size, log_root, keys, frozen, evidence, asked, grant_bytes, hub_time)
+		VALUES (1, 1, 0, ?1, 1, 1, 0, ?1, 0, ?2, ?3, ?4, ?5, '', x'', x'', x'', ?6)`, zero, int64(e.Log.Epoch), e.Log.Size, e.Log.Root[:], e.Keys, max(0, e.HubTime.UnixMilli())); err != nil { // #nosec G115 -- counts
 		return fmt.Errorf("store enrolment: %w", err)
 	}
 	tx.memo.node, tx.memo.warehouse = e.Trust.Node, e.Trust.Warehouse
@@ -184,8 +187,9 @@ func (tx *Tx) Enrolment() (Enrolment, error) {
 	var e Enrolment
 	var root []byte
 	var brokers string
-	err := tx.tx.QueryRow(`SELECT org, node, warehouse, root, seed, certificate, authority, page, page_key, opening, brokers FROM enrolment`).Scan(
-		&e.Trust.Org, &e.Trust.Node, &e.Trust.Warehouse, &root, &e.Seed, &e.Certificate, &e.Authority, &e.Page, &e.PageKey, &e.Opening, &brokers)
+	var hubTime int64
+	err := tx.tx.QueryRow(`SELECT org, node, warehouse, root, seed, certificate, authority, page, page_key, opening, brokers, hub, hub_time FROM enrolment, sync`).Scan(
+		&e.Trust.Org, &e.Trust.Node, &e.Trust.Warehouse, &root, &e.Seed, &e.Certificate, &e.Authority, &e.Page, &e.PageKey, &e.Opening, &brokers, &e.Hub, &hubTime)
 	if errors.Is(err, vault.ErrNoRows) {
 		return Enrolment{}, ErrNotEnrolled
 	}
@@ -196,8 +200,19 @@ func (tx *Tx) Enrolment() (Enrolment, error) {
 		return Enrolment{}, errors.New("read enrolment: node key is damaged")
 	}
 	e.Trust.Root, e.Trust.Key = root, ed25519.NewKeyFromSeed(e.Seed)
-	e.Brokers = strings.Fields(brokers)
+	e.Brokers, e.HubTime = strings.Fields(brokers), time.UnixMilli(hubTime)
 	return e, nil
+}
+
+// PutCertificates keeps renewed certificates (DER) and where the brokers are now.
+func (tx *Tx) PutCertificates(certificate, authority, page []byte, brokers []string) error {
+	return tx.exec("certificates", `UPDATE enrolment SET certificate = ?1, authority = ?2, page = ?3, brokers = ?4`, certificate, authority, notNil(page), strings.Join(brokers, "\n"))
+}
+
+// PutHubTime keeps the hub's clock at its last signed word: certificates are judged by it when this
+// machine's own clock can not be believed.
+func (tx *Tx) PutHubTime(t time.Time) error {
+	return tx.exec("hub time", `UPDATE sync SET hub_time = ?1`, t.UnixMilli())
 }
 
 // LastStamp returns the hybrid time of the node's newest own change, zero when there is none.

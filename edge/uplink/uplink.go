@@ -206,7 +206,10 @@ func (u *Uplink) step(ctx context.Context, do func(*store.Tx, time.Time) ([]deli
 		out, err = do(tx, time.Now())
 		heard = tx.Heard()
 		if errors.As(err, &ignored) {
-			return nil // nothing was written but, perhaps, a newer list of keys
+			err = nil // nothing was written but, perhaps, a newer list of keys
+		}
+		if t, ok := u.sender.HubTime(); ok && err == nil {
+			err = tx.PutHubTime(t)
 		}
 		return err
 	})

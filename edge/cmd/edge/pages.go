@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +16,6 @@ import (
 	"stockade/edge/station"
 	"stockade/edge/store"
 	"stockade/internal/identity"
-	"stockade/internal/pki"
 	"stockade/internal/vault"
 	"stockade/internal/web"
 	"stockade/protocol/barcode"
@@ -35,7 +32,7 @@ func (n *node) pages(ctx context.Context, stdout io.Writer) (*web.Server, error)
 	if err != nil {
 		return nil, err
 	}
-	settings, err := n.pageTLS()
+	settings, err := n.certificates.pageTLS()
 	if err != nil {
 		return nil, err
 	}
@@ -370,25 +367,4 @@ func (n *node) record(tx *vault.Tx, e change.Entry, p identity.Person) error {
 		return err
 	}
 	return n.store.AddIn(tx, c)
-}
-
-// pageTLS returns the settings of the pages, with the certificate that the hub gave at enrolment.
-func (n *node) pageTLS() (*tls.Config, error) {
-	if len(n.enrolment.Page) == 0 {
-		return nil, errors.New("the hub gave no page certificate: enrol again with names in the configuration")
-	}
-	key, err := pki.DecodeKey(n.enrolment.PageKey)
-	if err != nil {
-		return nil, fmt.Errorf("page key: %w", err)
-	}
-	page, err := x509.ParseCertificate(n.enrolment.Page)
-	if err != nil {
-		return nil, fmt.Errorf("page certificate: %w", err)
-	}
-	authority, err := x509.ParseCertificate(n.enrolment.Authority)
-	if err != nil {
-		return nil, fmt.Errorf("hub authority: %w", err)
-	}
-	pair, err := pki.Pair(key, page, authority)
-	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}}, err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -21,7 +21,6 @@ import (
 	"stockade/edge/store"
 	"stockade/edge/uplink"
 	"stockade/internal/mqtt"
-	"stockade/internal/pki"
 	"stockade/protocol/barcode"
 	"stockade/protocol/clock"
 	"stockade/protocol/stock"
@@ -39,10 +38,17 @@ type node struct {
 	scanners  []*device.Scanner
 	printers  map[string]*device.Printer
 	uplink    *uplink.Uplink
+
+	certificates *certificates
 }
+
+// memoryGoal is how large the program's own memory may grow before garbage is collected without
+// regard to the processor: a small Pi has better uses for it. SQLite's caches come on top.
+const memoryGoal = 24 << 20
 
 // serve runs the node until ctx ends or a part fails.
 func serve(ctx context.Context, c config, _ options, stdout io.Writer, log *slog.Logger) error {
+	debug.SetMemoryLimit(memoryGoal)
 	s, done, err := openStore(ctx, c, true)
 	if err != nil {
 		return err
@@ -67,6 +73,7 @@ func serve(ctx context.Context, c config, _ options, stdout io.Writer, log *slog
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return pages.Serve(ctx, listener) })
 	group.Go(func() error { return n.uplink.Run(ctx) })
+	group.Go(func() error { return n.renew(ctx) })
 	for _, d := range n.scanners {
 		group.Go(func() error { return d.Run(ctx) })
 	}
@@ -93,6 +100,9 @@ func (n *node) prepare(ctx context.Context) error {
 		return err
 	}
 	n.clock = clock.New(time.Now, last)
+	if n.certificates, err = newCertificates(n.enrolment, n.clock); err != nil {
+		return err
+	}
 	n.uplink, err = uplink.New(uplink.Options{Store: n.store, Trust: n.enrolment.Trust, Clock: n.clock, Logger: n.log.With("part", "uplink"), Line: n.line})
 	if err != nil {
 		return err
@@ -117,24 +127,16 @@ func deviceOf(d deviceConfig) device.Config {
 // line makes the connection to the broker, as the node that the certificate names.
 func (n *node) line(changed func(error)) (uplink.Line, error) {
 	e := n.enrolment
-	certificate, err := x509.ParseCertificate(e.Certificate)
-	if err != nil {
-		return nil, fmt.Errorf("node certificate: %w", err)
-	}
-	authority, err := x509.ParseCertificate(e.Authority)
-	if err != nil {
-		return nil, fmt.Errorf("hub authority: %w", err)
-	}
-	pair, err := pki.Pair(e.Trust.Key, certificate)
-	if err != nil {
-		return nil, err
-	}
 	broker := n.config.Broker
 	if broker == "" && len(e.Brokers) > 0 {
 		broker = e.Brokers[0]
 	}
+	settings, err := n.certificates.clientTLS()
+	if err != nil {
+		return nil, err
+	}
 	return mqtt.NewLink(mqtt.LinkOptions{
-		Options:   mqtt.Options{URL: broker, ClientID: string(e.Trust.Node), TLS: pki.ClientConfig(pair, pki.Pool(authority), "", n.clock.Wall), Logger: n.log},
+		Options:   mqtt.Options{URL: broker, ClientID: string(e.Trust.Node), TLS: settings, Logger: n.log},
 		Subscribe: []string{topic.Down(topic.Org(e.Trust.Org), e.Trust.Node)},
 		MinDelay:  200 * time.Millisecond,
 		// Another program under our name would take the session over and over: the hub finds that

@@ -21,6 +21,7 @@ CREATE TABLE enrolment (
     page        BLOB NOT NULL, -- DER, empty when pages have their own certificate
     page_key    BLOB NOT NULL, -- PEM
     opening     BLOB NOT NULL,
+    hub         TEXT NOT NULL, -- where certificates are renewed: https://HOST:PORT
     brokers     TEXT NOT NULL  -- mqtts://HOST:PORT, a line each
 ) STRICT;
 
@@ -42,7 +43,8 @@ CREATE TABLE sync (
     frozen      TEXT    NOT NULL,
     evidence    BLOB    NOT NULL,
     asked       BLOB    NOT NULL,
-    grant_bytes BLOB    NOT NULL
+    grant_bytes BLOB    NOT NULL,
+    hub_time    INTEGER NOT NULL  -- the hub's clock at its last signed word
 ) STRICT;
 
 -- The heads of the hub's log that this node has co-signed, the last of each log epoch.
