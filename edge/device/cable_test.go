@@ -98,36 +98,6 @@ func (c *cable) send(b string, size int) {
 	}
 }
 
-// heard collects what the host writes.
-type heard struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-func (h *heard) String() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return string(h.b)
-}
-
-func (c *cable) listen() *heard {
-	h := &heard{}
-	master := c.end()
-	go func() {
-		buf := make([]byte, 512)
-		for {
-			n, err := master.Read(buf)
-			h.mu.Lock()
-			h.b = append(h.b, buf[:n]...)
-			h.mu.Unlock()
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return h
-}
-
 // start runs a device until the test ends, and checks that it leaves nothing behind.
 func start(t *testing.T, run func(context.Context) error) (stop func()) {
 	t.Helper()
