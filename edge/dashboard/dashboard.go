@@ -12,7 +12,7 @@
 // are POSTs with a JSON body and the header X-CSRF-Token, see package web.
 //
 //	GET  /api/v1/stations                        -> {"stations":[StationInfo]}
-//	GET  /api/v1/stations/{id}                   -> StationState
+//	GET  /api/v1/stations/{id}                   -> StationState and "devices":[DeviceState]
 //	GET  /api/v1/stations/{id}/scans?after=N     -> {"scans":[Scan],"more":bool}; oldest first, numbers above N
 //	POST /api/v1/stations/{id}/mode   {"mode":"receive"}          -> StationState
 //	POST /api/v1/stations/{id}/scan   {"raw":"<base64>"}          -> Scan

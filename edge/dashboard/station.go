@@ -247,7 +247,7 @@ func (d *dashboard) state(ctx context.Context, text texts, id string) (State, er
 	s.SyncText = text.say("sync."+s.Sync, map[string]string{"waiting": web.Group(strconv.FormatInt(sync.Waiting, 10))})
 	for _, dev := range devices {
 		if dev.Station == id {
-			s.Devices = append(s.Devices, DeviceState{Name: text.say("device."+string(dev.Kind), nil), Good: dev.Good(), Text: text.say("device."+dev.Status, nil), Title: dev.Name + " · " + dev.Port})
+			s.Devices = append(s.Devices, DeviceState{Kind: dev.Kind, Name: text.say("device."+string(dev.Kind), nil), Good: dev.Good(), Text: text.say("device."+dev.Status, nil), Title: dev.Name + " · " + dev.Port})
 		}
 	}
 	return s, nil
@@ -278,11 +278,14 @@ func (d *dashboard) apiStations(v *web.Visit) error {
 }
 
 func (d *dashboard) apiStation(v *web.Visit) error {
-	state, err := d.Station.State(v.UserContext(), v.Params("id"))
+	state, err := d.state(v.UserContext(), textsOf(v), v.Params("id"))
 	if err != nil {
 		return err
 	}
-	return v.JSON(state)
+	return v.JSON(struct {
+		StationState
+		Devices []DeviceState `json:"devices"`
+	}{state.Station, state.Devices})
 }
 
 const maxScans = 1000 // in one answer

@@ -106,10 +106,11 @@ type State struct {
 
 // DeviceState is a device as a station's page shows it.
 type DeviceState struct {
-	Name  string `json:"name"`
-	Good  bool   `json:"good"`
-	Text  string `json:"text"`
-	Title string `json:"title"`
+	Kind  DeviceKind `json:"kind"`
+	Name  string     `json:"name"`
+	Good  bool       `json:"good"`
+	Text  string     `json:"text"`
+	Title string     `json:"title"`
 }
 
 // Command is a barcode for the wall: its content and the key of what it does.
