@@ -42,6 +42,9 @@ func enrol(ctx context.Context, c config, o options, stdout io.Writer, _ *slog.L
 	if text == "" {
 		return fmt.Errorf("%w: --token", errUsage)
 	}
+	if _, err := wire.DecodeToken(text); err != nil { // before anything is made on the disk
+		return err
+	}
 	s, done, err := openStore(ctx, c, true)
 	if err != nil {
 		return err

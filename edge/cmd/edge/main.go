@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -90,9 +91,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return command(ctx, c, o, stdout, slog.New(slog.NewTextHandler(stderr, nil)))
 }
 
-// openStore opens the node's store. create allows a new one to be made.
+// openStore opens the node's store. create allows a new one to be made; without, a machine that has
+// none is not enrolled.
 func openStore(ctx context.Context, c config, create bool) (*store.Store, func(), error) {
 	load := vault.LoadKeyFile
+	if _, err := os.Stat(c.storePath()); errors.Is(err, fs.ErrNotExist) && !create {
+		return nil, nil, store.ErrNotEnrolled
+	}
 	if create {
 		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 			return nil, nil, err
@@ -120,6 +125,9 @@ func explain(err error) string {
 		is   error
 		hint string
 	}{
+		{errServing, "先停止它 / stop it first"},
+		{vault.ErrDamaged, "换一张好的存储卡，再用 hub node add --replace 的令牌重新注册；总部会还回已收到的数据 / take a good card and enrol again with a token of hub node add --replace: the hub gives back what it has"},
+		{vault.ErrFull, "腾出磁盘空间 / make room on the disk"},
 		{store.ErrNotEnrolled, "先在总部执行 hub node add，再在本机执行 edge enrol / run hub node add at the hub, then edge enrol here"},
 		{vault.ErrKeyMissing, "找回密钥文件；没有它数据无法打开 / bring the key file back: the data can not be opened without it"},
 		{vault.ErrKeyExposed, "密钥文件须放在数据目录之外且权限为 0600 / keep the key file outside the data folder with mode 0600"},

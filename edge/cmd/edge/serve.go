@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,11 +50,16 @@ const memoryGoal = 24 << 20
 // serve runs the node until ctx ends or a part fails.
 func serve(ctx context.Context, c config, _ options, stdout io.Writer, log *slog.Logger) error {
 	debug.SetMemoryLimit(memoryGoal)
-	s, done, err := openStore(ctx, c, true)
+	s, done, err := openStore(ctx, c, false)
 	if err != nil {
 		return err
 	}
 	defer done() // last: stations and uplink still write while they stop
+	unlock, err := lockServer(c.DataDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	n := &node{config: c, log: log, store: s, printers: map[string]*device.Printer{}}
 	if err := n.prepare(ctx); err != nil {
 		return err
@@ -85,6 +91,22 @@ func serve(ctx context.Context, c config, _ options, stdout io.Writer, log *slog
 		return nil
 	}
 	return err
+}
+
+// errServing is returned when the node is running already.
+var errServing = errors.New("本节点已在运行 / this node is running already")
+
+// lockServer makes sure that one program serves a data folder: two would deliver one chain. The
+// system lets go of the lock when the program ends, however it ends.
+func lockServer(dir string) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, "serve.lock"), os.O_CREATE|os.O_RDWR, 0o600) // #nosec G304 -- in the node's own folder
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { // #nosec G115 -- a descriptor
+		return nil, errors.Join(errServing, f.Close())
+	}
+	return func() { _ = f.Close() }, nil
 }
 
 // prepare makes the parts. Nothing runs yet.

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"stockade/edge/enrolment"
+	"stockade/edge/store"
+	"stockade/edge/store/storetest"
+	"stockade/internal/vault"
+	"stockade/protocol/change"
+	wire "stockade/protocol/enrol"
+	"stockade/protocol/feed"
+	"stockade/protocol/stock"
+)
+
+func writeConfig(t *testing.T, dir, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, "edge.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const folders = "data_dir = \"data\"\nkey_file = \"edge.key\"\n"
+
+func TestConfig(t *testing.T) {
+	scanner := "[[devices]]\nname = \"gun\"\nkind = \"scanner\"\npath = \"/dev/x\"\n"
+	tests := []struct {
+		name, text string
+		want       string // part of the error, empty for none
+	}{
+		{"the least", folders, ""},
+		{"a station", folders + scanner + "[[stations]]\nname = \"desk\"\nscanner = \"gun\"\nrepeat = \"0s\"\n", ""},
+		{"no folders", "", "data_dir and key_file are needed"},
+		{"a slip", folders + "data_dri = \"x\"\n", "unknown setting"},
+		{"not TOML", "data_dir", "read configuration"},
+		{"language", folders + "lang = \"fr\"\n", "want zh or en"},
+		{"zone", folders + "zone = \"Mars/Base\"\n", "zone"},
+		{"listen", folders + "listen = \"8443\"\n", "listen"},
+		{"device without path", folders + "[[devices]]\nname = \"gun\"\nkind = \"scanner\"\n", "device \"gun\""},
+		{"device of unknown kind", folders + "[[devices]]\nname = \"gun\"\nkind = \"camera\"\npath = \"/dev/x\"\n", "device \"gun\""},
+		{"two devices of a name", folders + scanner + scanner, "device \"gun\""},
+		{"station without name", folders + "[[stations]]\nlabel = \"x\"\n", "name of its own"},
+		{"two stations of a name", folders + "[[stations]]\nname = \"desk\"\n[[stations]]\nname = \"desk\"\n", "name of its own"},
+		{"station with a scanner that is none", folders + scanner + "[[stations]]\nname = \"desk\"\nprinter = \"gun\"\n", "no printer \"gun\""},
+		{"station with unknown mode", folders + "[[stations]]\nname = \"desk\"\nmode = \"dance\"\n", "mode \"dance\""},
+		{"repeat window", folders + "[[stations]]\nname = \"desk\"\nrepeat = \"soon\"\n", "duration"},
+	}
+	for _, tt := range tests {
+		dir := t.TempDir()
+		c, err := loadConfig(writeConfig(t, dir, tt.text))
+		switch {
+		case tt.want == "" && err != nil, tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		case tt.want == "" && (c.DataDir != filepath.Join(dir, "data") || c.Zone != "Asia/Shanghai" || c.Listen != ":8443"):
+			t.Errorf("%s: defaults are %+v", tt.name, c)
+		}
+	}
+}
+
+// call runs a command and returns what it printed.
+func call(args ...string) (string, error) {
+	var out, errOut bytes.Buffer
+	err := run(context.Background(), args, &out, &errOut)
+	return out.String(), err
+}
+
+func TestUsage(t *testing.T) {
+	for _, args := range [][]string{{}, {"dance"}, {"serve"}, {"serve", "--config"}, {"stock", "--config", "x", "more"}} {
+		if _, err := call(args...); !errors.Is(err, errUsage) {
+			t.Errorf("edge %v: %v, want %v", args, err, errUsage)
+		}
+	}
+}
+
+// TestBeforeEnrolment: a machine that is no node yet says what to do, and nothing is made by asking.
+func TestBeforeEnrolment(t *testing.T) {
+	dir := t.TempDir()
+	config := writeConfig(t, dir, folders)
+	for _, command := range []string{"serve", "stock", "status", "scans"} {
+		_, err := call(command, "--config", config)
+		if !errors.Is(err, store.ErrNotEnrolled) || !strings.Contains(explain(err), "edge enrol") {
+			t.Errorf("edge %s: %v", command, err)
+		}
+	}
+	if _, err := call("enrol", "--config", config, "--token", "sk1.nonsense"); !errors.Is(err, wire.ErrToken) {
+		t.Errorf("enrol with nonsense: %v, want %v", err, wire.ErrToken)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("files made without an enrolment: %v, %v", files, err)
+	}
+	if got := explain(&enrolment.Problem{Word: wire.ProblemUsed}); !strings.Contains(got, "--replace") {
+		t.Errorf("hint for a used token: %s", got)
+	}
+}
+
+// TestReports: stock, status and scans of a node that was used, printed while another program has
+// the store open.
+func TestReports(t *testing.T) {
+	dir := t.TempDir()
+	config := writeConfig(t, dir, folders)
+	c, err := loadConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := vault.LoadOrCreateKeyFile(c.KeyFile, c.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := vault.Open(t.Context(), vault.Options{Path: c.storePath(), Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	s, err := store.Open(t.Context(), v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.Update(t, s, func(tx *store.Tx) error { return tx.PutEnrolment(storetest.Enrolment("sh-1")) })
+	storetest.Feed(t, s, feed.Catalogue, storetest.Item("TEA", "06901234567892"))
+	storetest.Update(t, s, func(tx *store.Tx) error {
+		m := stock.Movement{Key: stock.Key{SKU: "TEA", Lot: "L1", Expiry: "2027-01-01", State: stock.Available}, From: stock.Supplier, To: "SHA/RECV", Quantity: 2500000}
+		ch, err := change.OfMovement(change.Meta{Day: "2026-01-01"}, m)
+		if err == nil {
+			_, err = tx.Add(ch)
+		}
+		return errors.Join(err, tx.PutScan(store.Scan{Station: "desk", Outcome: "refused", Code: "scan.unknown_item", Raw: []byte("x"), Told: []byte(`{"mode":"receive"}`), State: []byte(`{}`)}))
+	})
+	var stockList struct {
+		Warehouse string
+		Rows      []map[string]string
+	}
+	report(t, &stockList, "stock", "--json", "--config", config)
+	want := map[string]string{"warehouse": "SHA", "sku": "TEA", "gtin": "06901234567892", "lot": "L1", "serial": "", "expiry": "2027-01-01", "location": "RECV", "state": "available", "quantity": "2.5"}
+	if len(stockList.Rows) != 1 || stockList.Warehouse != "SHA" {
+		t.Fatalf("stock: %+v", stockList)
+	}
+	for k, v := range want {
+		if got := stockList.Rows[0][k]; got != v {
+			t.Errorf("stock: %s is %q, want %q", k, got, v)
+		}
+	}
+	var status struct {
+		Node                        string
+		Changes, Movements, Refused int
+	}
+	report(t, &status, "status", "--config", config)
+	if status.Node != "sh-1" || status.Changes != 1 || status.Movements != 1 || status.Refused != 1 {
+		t.Errorf("status: %+v", status)
+	}
+	var scans struct{ Scans []map[string]any }
+	report(t, &scans, "scans", "--station", "desk", "--after", "0", "--config", config)
+	if len(scans.Scans) != 1 || scans.Scans[0]["code"] != "scan.unknown_item" || scans.Scans[0]["raw"] != "eA==" {
+		t.Errorf("scans: %+v", scans)
+	}
+}
+
+func report(t *testing.T, to any, args ...string) {
+	t.Helper()
+	out, err := call(args...)
+	if err == nil {
+		err = json.Unmarshal([]byte(out), to)
+	}
+	if err != nil {
+		t.Fatalf("edge %v: %v\n%s", args, err, out)
+	}
+}
+
+// TestOneServer: two programs must not serve one data folder.
+func TestOneServer(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := lockServer(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockServer(dir); !errors.Is(err, errServing) {
+		t.Errorf("second server: %v, want %v", err, errServing)
+	}
+	unlock()
+	if unlock, err = lockServer(dir); err != nil {
+		t.Errorf("after the first has ended: %v", err)
+	} else {
+		unlock()
+	}
+}
