@@ -81,3 +81,10 @@ func (m *memo) trim() {
 		m.openKnown = false
 	}
 }
+
+// forget empties the memo, but for whose store it is.
+func (tx *Tx) forget() {
+	was := *tx.memo
+	*tx.memo = *newMemo(was.undone)
+	tx.memo.node, tx.memo.warehouse = was.node, was.warehouse
+}

@@ -17,6 +17,7 @@ import (
 	"stockade/edge/enrolment"
 	"stockade/edge/store"
 	"stockade/internal/vault"
+	wire "stockade/protocol/enrol"
 )
 
 // version is set by the linker.
@@ -129,6 +130,7 @@ func explain(err error) string {
 		{vault.ErrDamaged, "换一张好的存储卡，再用 hub node add --replace 的令牌重新注册；总部会还回已收到的数据 / take a good card and enrol again with a token of hub node add --replace: the hub gives back what it has"},
 		{vault.ErrFull, "腾出磁盘空间 / make room on the disk"},
 		{store.ErrNotEnrolled, "先在总部执行 hub node add，再在本机执行 edge enrol / run hub node add at the hub, then edge enrol here"},
+		{wire.ErrToken, "令牌不完整：请从 sk1. 到末尾重新复制 / copy the token again, from sk1. to its end"},
 		{vault.ErrKeyMissing, "找回密钥文件；没有它数据无法打开 / bring the key file back: the data can not be opened without it"},
 		{vault.ErrKeyExposed, "密钥文件须放在数据目录之外且权限为 0600 / keep the key file outside the data folder with mode 0600"},
 		{vault.ErrWrongKey, "密钥文件与数据不符，或首页损坏；数据未被改动 / the key is another store's, or the first page is damaged; nothing was changed"},
