@@ -229,8 +229,9 @@ func (tx *Tx) LastStamp() (clock.Stamp, error) {
 		if !ok {
 			continue
 		}
-		c, err := change.Decode(last)
-		return c.Meta.Time, err
+		if c, err := change.Decode(last); err == nil { // else of a newer program: the one before it is older still
+			return c.Meta.Time, nil
+		}
 	}
 	return 0, nil
 }

@@ -121,10 +121,12 @@ func (tx *Tx) PutAcked(acked, covered delivery.Place) error {
 		int64(acked.Epoch), int64(acked.Seq), acked.Hash[:], int64(kept)); err != nil { // #nosec G115 -- counts
 		return err
 	}
-	if covered.Seq == 0 || covered.Epoch > acked.Epoch || (covered.Epoch == acked.Epoch && covered.Seq >= acked.Seq) {
-		return nil // the newest batch stays in any case: it is our place in the chain
+	if covered.Seq == 0 {
+		return nil
 	}
-	return tx.exec("acknowledgement", `DELETE FROM batch WHERE epoch = ?1 AND seq <= ?2`, int64(covered.Epoch), int64(covered.Seq)) // #nosec G115 -- counts
+	// The last batch of every epoch stays, and what is not acknowledged: they are our place in the chain.
+	return tx.exec("acknowledgement", `DELETE FROM batch WHERE (epoch < ?1 OR (epoch = ?1 AND seq <= ?2)) AND (epoch < ?3 OR (epoch = ?3 AND seq < ?4))
+		AND seq < (SELECT max(b.seq) FROM batch b WHERE b.epoch = batch.epoch)`, int64(covered.Epoch), int64(covered.Seq), int64(acked.Epoch), int64(acked.Seq)) // #nosec G115 -- counts
 }
 
 // PutLog implements delivery.NodeStore.

@@ -111,7 +111,8 @@ func (u *Uplink) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if u.sender == nil {
 			if err := u.load(ctx); err != nil {
-				return err
+				u.trouble(ctx, err)
+				continue
 			}
 		}
 		select {
@@ -133,6 +134,20 @@ func (u *Uplink) loop(ctx context.Context) error {
 	}
 	return ctx.Err()
 }
+
+// trouble waits after the core could not be made: scanning goes on meanwhile.
+func (u *Uplink) trouble(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	u.o.Logger.Error("delivery can not begin, trying again", "error", err)
+	u.mu.Lock()
+	u.status.Trouble = err.Error()
+	u.mu.Unlock()
+	_ = pause(ctx, loadAgain)
+}
+
+const loadAgain = 10 * time.Second
 
 // untilWake returns how long the core can be left alone.
 func (u *Uplink) untilWake() time.Duration {
