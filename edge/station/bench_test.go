@@ -2,14 +2,10 @@ package station_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
-
-	_ "github.com/mattn/go-sqlite3"
 
 	"stockade/edge/station"
 	"stockade/edge/store"
@@ -49,31 +45,6 @@ func BenchmarkScan(b *testing.B) {
 			stats := s.Vault().Stats()
 			b.ReportMetric(float64(stats.Acts)/float64(stats.Commits), "scans/commit")
 		})
-	}
-}
-
-// BenchmarkPlainInsert is what BenchmarkScan is compared with: the same bytes as single rows
-// in plain SQLite, each durable.
-func BenchmarkPlainInsert(b *testing.B) {
-	db, err := sql.Open("sqlite3", "file:"+filepath.Join(b.TempDir(), "plain.db")+"?_journal_mode=WAL&_synchronous=FULL")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	if _, err := db.Exec(`CREATE TABLE scan (id INTEGER PRIMARY KEY, payload BLOB NOT NULL)`); err != nil {
-		b.Fatal(err)
-	}
-	insert, err := db.Prepare(`INSERT INTO scan (payload) VALUES (?1)`)
-	if err != nil {
-		b.Fatal(err)
-	}
-	payload := make([]byte, 160)
-	b.ResetTimer()
-	for range b.N {
-		if _, err := insert.Exec(payload); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
 
