@@ -9,3 +9,5 @@ require (
 	golang.org/x/mod v0.42.0
 	golang.org/x/text v0.43.0
 )
+
+require github.com/x448/float16 v0.8.4 // indirect

@@ -3,15 +3,27 @@ module stockade/test
 go 1.26.0
 
 require (
-	github.com/creack/pty v1.1.24
-	github.com/eclipse/paho.mqtt.golang v1.5.1
+	golang.org/x/mod v0.42.0
 	golang.org/x/sync v0.24.0
-	golang.org/x/sys v0.49.0
 	stockade/edge v0.0.0
 	stockade/firmware-tools v0.0.0
 	stockade/hub v0.0.0
 	stockade/internal v0.0.0
 	stockade/protocol v0.0.0
+)
+
+require (
+	github.com/creack/pty v1.1.24 // indirect
+	github.com/eclipse/paho.mqtt.golang v1.5.1 // indirect
+	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
+	github.com/gorilla/websocket v1.5.3 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/mattn/go-sqlite3 v1.14.53 // indirect
+	github.com/veraison/go-cose v1.3.0 // indirect
+	github.com/x448/float16 v0.8.4 // indirect
+	golang.org/x/net v0.62.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
 )
 
 replace stockade/protocol => ../protocol
