@@ -54,7 +54,7 @@ func inspect(dir string) error {
 // store on which the server dies in some other way does not keep the hub down for ever.
 func guarded(dir string, open func() error) error {
 	mark := filepath.Join(dir, opening)
-	crashes, err := os.ReadFile(mark) //nolint:gosec // our own folder
+	crashes, err := os.ReadFile(mark) // #nosec G304 -- our own folder
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("broker folder: %w", err)
 	}
@@ -64,7 +64,7 @@ func guarded(dir string, open func() error) error {
 		}
 		return fmt.Errorf("%w: the program ended %d times while opening it", errStore, len(crashes))
 	}
-	if err := os.WriteFile(mark, append(crashes, 'x'), 0o600); err != nil {
+	if err := os.WriteFile(mark, append(crashes, 'x'), 0o600); err != nil { // #nosec G703 -- our own folder
 		return fmt.Errorf("broker folder: %w", err)
 	}
 	defer func() { _ = os.Remove(mark) }() // else it counts as one more, no harm

@@ -102,7 +102,7 @@ func (l *Link) Run(ctx context.Context) error {
 		if time.Since(started) > l.o.MaxDelay {
 			delay = l.o.MinDelay // it worked for a while: not one long failure
 		}
-		wait := delay - rand.N(delay/2+1) //nolint:gosec // spreads clients, guards nothing
+		wait := delay - rand.N(delay/2+1) // #nosec G404 -- spreads clients, guards nothing
 		if errors.Is(err, ErrDropped) {
 			if l.o.Dropped == nil {
 				return err

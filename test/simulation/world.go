@@ -189,7 +189,7 @@ func NewWorld(seed uint64, fault Fault, newStore func(delivery.Trust, delivery.S
 
 func (w *World) random(b []byte) {
 	for i := range b {
-		b[i] = byte(w.r.Uint32())
+		b[i] = byte(w.r.Uint32()) // #nosec G115 -- any eight bits will do
 	}
 }
 
