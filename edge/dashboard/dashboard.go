@@ -17,6 +17,7 @@
 //	POST /api/v1/stations/{id}/mode   {"mode":"receive"}          -> StationState
 //	POST /api/v1/stations/{id}/scan   {"raw":"<base64>"}          -> Scan
 //	POST /api/v1/stations/{id}/undo   {"movement":"sh-1.1.5"}     -> Scan; an empty movement is the station's last one
+//	POST /api/v1/stations/{id}/pass   {"scan":7,"reason":"..."}   -> Scan; only the last scan, refused for want of stock
 //	GET  /api/v1/stock?q=&location=&limit=&after= -> {"rows":[StockRow],"as_of":AsOf,"next":""}
 //	GET  /api/v1/movements?limit=&before=        -> {"movements":[MovementRow],"next":""}
 //	GET  /api/v1/devices                         -> {"devices":[Device]}
@@ -34,6 +35,7 @@ import (
 	"context"
 	"embed"
 	"io/fs"
+	"slices"
 
 	"stockade/internal/identity"
 	"stockade/internal/web"
@@ -67,6 +69,8 @@ type Station interface {
 	Submit(ctx context.Context, station string, raw []byte, by identity.Person) (Feedback, error)
 	// Undo reverses a movement of the station, its last accepted one when movement is empty.
 	Undo(ctx context.Context, station, movement string, by identity.Person) (Feedback, error)
+	// LetPass books the station's last scan, refused under that number, on a lead's word.
+	LetPass(ctx context.Context, station string, number int64, reason string, by identity.Person) (Feedback, error)
 	// Commands returns the command barcodes of the station in the order of the printed sheet.
 	Commands(ctx context.Context, station string) ([]Command, error)
 }
@@ -118,7 +122,7 @@ func Site(deps Deps) (web.Site, error) {
 		return web.Site{}, err
 	}
 	return web.Site{
-		Routes:    append(d.stationRoutes(), d.branchRoutes()...),
+		Routes:    slices.Concat(d.stationRoutes(), d.passRoutes(), d.branchRoutes()),
 		Templates: templates,
 		Assets:    files,
 		Menu: []web.Link{

@@ -47,6 +47,7 @@ type Feedback struct {
 	Scan        json.RawMessage   `json:"scan,omitempty"` // what the decoder reported
 	Movement    string            `json:"movement,omitempty"`
 	Undoable    bool              `json:"undoable,omitempty"` // the movement can still be taken back
+	Passable    bool              `json:"passable,omitempty"` // refused for want of stock: a lead may let it pass
 	SKU         stock.SKU         `json:"sku,omitempty"`
 	Item        string            `json:"item,omitempty"` // name of the item
 	Lot         stock.Lot         `json:"lot,omitempty"`

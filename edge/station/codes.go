@@ -39,6 +39,7 @@ const (
 	CountOpen      = "scan.count_open"      // bin
 	NoBinNow       = "scan.no_bin_now"      // bin, mode (text key), receiving
 	BinLookedUp    = "scan.lookup_bin"      // bin, goods
+	NothingToPass  = "scan.nothing_to_pass" //
 )
 
 // Unreadable returns the code for a scan that the decoder could not use.

@@ -12,7 +12,6 @@ import (
 	"stockade/edge/station"
 	"stockade/edge/store"
 	"stockade/edge/store/storetest"
-	"stockade/protocol/barcode"
 	"stockade/protocol/change"
 	"stockade/protocol/stock"
 )
@@ -251,13 +250,22 @@ func TestOverride(t *testing.T) {
 	b.tell(tea + " => scan.received")
 	b.tell("STK:MODE:PICK => scan.mode")
 	b.tell("RECV => scan.bin")
-	scan := barcode.Decode(barcode.Profile{}, []byte(crate), b.now)[0]
-	if _, err := b.st.HandleOverride(context.Background(), scan, station.Lead{Worker: station.Worker{Actor: "chen"}}); err == nil {
-		t.Error("override without a reason was accepted")
+	chen := station.Worker{Actor: "chen"}
+	if f, err := b.st.LetPass(context.Background(), 3, station.Lead{Worker: chen, Reason: "a chosen bin"}); err != nil || f.Code != station.NothingToPass {
+		t.Errorf("a scan that was not refused: %s, %v; want %s", f.Code, err, station.NothingToPass)
 	}
-	f, err := b.st.HandleOverride(context.Background(), scan, station.Lead{Worker: station.Worker{Actor: "chen"}, Reason: "seen with own eyes"})
+	b.tell(crate + " => scan.more_than_here")
+	for _, l := range []station.Lead{{Worker: chen, Reason: "  "}, {Reason: "nobody"}, {Worker: chen, Reason: strings.Repeat("长", 100)}} {
+		if _, err := b.st.LetPass(context.Background(), 5, l); err == nil {
+			t.Errorf("%+v let a scan pass", l)
+		}
+	}
+	f, err := b.st.LetPass(context.Background(), 5, station.Lead{Worker: chen, Reason: "seen with own eyes"})
 	if err != nil || f.Code != station.Picked || f.OnHand != "-11" {
 		t.Fatalf("override: %s on hand %s, %v; want picked and -11", f.Code, f.OnHand, err)
+	}
+	if f, err := b.st.LetPass(context.Background(), 5, station.Lead{Worker: chen, Reason: "once more"}); err != nil || f.Code != station.NothingToPass {
+		t.Errorf("the same scan again: %s, %v; want %s", f.Code, err, station.NothingToPass)
 	}
 	id, err := stock.ParseID(f.Movement)
 	if err != nil {

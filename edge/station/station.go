@@ -39,12 +39,6 @@ type Worker struct {
 	Session string
 }
 
-// Lead lets a scan pass that would take more than is on hand, with a reason that stays in the movement.
-type Lead struct {
-	Worker Worker
-	Reason string
-}
-
 // Station is one scanning place. Its methods may be called by any number of goroutines; scans
 // are dealt with one at a time.
 type Station struct {
@@ -91,25 +85,12 @@ func (s *Station) Config() Config { return s.config }
 // Handle deals with one scan and returns what the worker is told, after the commit. An error
 // means that nothing was committed: the same scan may be handed in again.
 func (s *Station) Handle(ctx context.Context, scan barcode.Scan, w Worker) (Feedback, error) {
-	return s.handle(ctx, scan, w, "")
-}
-
-// HandleOverride is Handle with a lead's word that the goods are there, though the node knows
-// of fewer.
-func (s *Station) HandleOverride(ctx context.Context, scan barcode.Scan, l Lead) (Feedback, error) {
-	if l.Reason == "" || l.Worker.Actor == "" {
-		return Feedback{}, fmt.Errorf("station %s: an override needs a lead and a reason", s.config.Name)
-	}
-	return s.handle(ctx, scan, l.Worker, l.Reason)
-}
-
-func (s *Station) handle(ctx context.Context, scan barcode.Scan, w Worker, reason string) (Feedback, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.config.Now()
 	repeated := s.repeated(scan, now)
 	f, err := s.commit(ctx, scan.Raw, func(a *act) error {
-		a.worker, a.reason, a.f.Scan = w, reason, &scan
+		a.worker, a.f.Scan = w, &scan
 		if repeated {
 			return a.inform(RepeatIgnored, nil)
 		}

@@ -187,6 +187,15 @@ func (n stations) Undo(ctx context.Context, name, movement string, by identity.P
 	return shown(f), err
 }
 
+func (n stations) LetPass(ctx context.Context, name string, number int64, reason string, by identity.Person) (dashboard.Feedback, error) {
+	s, err := n.find(name)
+	if err != nil {
+		return dashboard.Feedback{}, err
+	}
+	f, err := s.LetPass(ctx, number, station.Lead{Worker: worker(by), Reason: reason})
+	return shown(f), err
+}
+
 func (n stations) Commands(context.Context, string) ([]dashboard.Command, error) {
 	var out []dashboard.Command
 	for _, c := range station.Commands() {
@@ -205,7 +214,7 @@ func shown(f station.Feedback) dashboard.Feedback {
 		scan = nil
 	}
 	return dashboard.Feedback{Number: f.Number, Time: f.Time, Station: f.Station, Mode: dashboard.Mode(f.Mode), Outcome: dashboard.Outcome(f.Outcome), Code: f.Code,
-		Args: f.Arguments(), Raw: f.Raw, Scan: scan, Movement: f.Movement, Undoable: f.Undoable, SKU: f.SKU, Item: f.Item, Lot: f.Lot, Serial: f.Serial, Expiry: f.Expiry,
+		Args: f.Arguments(), Raw: f.Raw, Scan: scan, Movement: f.Movement, Undoable: f.Undoable, Passable: f.Passable(), SKU: f.SKU, Item: f.Item, Lot: f.Lot, Serial: f.Serial, Expiry: f.Expiry,
 		Quantity: f.Quantity, Unit: f.Unit, Location: f.Location, OnHand: f.OnHand, BusinessDay: f.Day}
 }
 

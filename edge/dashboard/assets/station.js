@@ -38,6 +38,8 @@
     showFacts(s);
     undoable = s.undoable ? s.movement : "";
     byID("undo").hidden = !undoable;
+    byID("pass").hidden = !s.passable;
+    byID("pass").href = "/station/" + encodeURIComponent(id) + "/pass/" + s.number;
   }
 
   function showFacts(s) {
@@ -118,7 +120,7 @@
     byID("verdict").textContent = texts["station.refused"];
     byID("item").textContent = sentence;
     byID("sentence").textContent = byID("facts").textContent = "";
-    byID("amount").hidden = byID("undo").hidden = true;
+    byID("amount").hidden = byID("undo").hidden = byID("pass").hidden = true;
     sound.play("refused");
   }
 

@@ -1,0 +1,97 @@
+package dashboard
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"stockade/internal/web"
+)
+
+// passRoutes let a lead book what a scan was refused for. Nobody is a lead without having signed
+// in, at an open station either.
+func (d *dashboard) passRoutes() []web.Route {
+	return []web.Route{
+		{Method: "GET", Path: "/station/:id/pass/:number", Permission: "station.override", Handler: d.getPass},
+		{Method: "POST", Path: "/station/:id/pass/:number", Permission: "station.override", Handler: d.postPass},
+		{Method: "POST", Path: "/api/v1/stations/:id/pass", Permission: "station.override", Handler: d.apiPass},
+	}
+}
+
+type passPage struct {
+	State   StationState
+	Scan    Scan
+	AsOf    time.Time // of what siblings did; zero when there are none
+	Problem string
+}
+
+func (d *dashboard) getPass(v *web.Visit) error { return d.showPass(v, "") }
+
+func (d *dashboard) showPass(v *web.Visit, problem string) error {
+	page := passPage{Problem: problem}
+	var err error
+	if page.State, err = d.Station.State(v.UserContext(), v.Params("id")); err != nil {
+		return err
+	}
+	number, err := strconv.ParseInt(v.Params("number"), 10, 64)
+	if err != nil || number < 1 {
+		return web.NotFound()
+	}
+	last, err := d.Station.Last(v.UserContext(), v.Params("id"), 1)
+	if err != nil {
+		return err
+	}
+	if len(last) == 0 || last[0].Number != number || !last[0].Passable {
+		return web.Fail(fiber.StatusConflict, "scan.nothing_to_pass")
+	}
+	page.Scan = textsOf(v).scan(last[0])
+	if page.AsOf, err = d.siblingsAsOf(v.UserContext()); err != nil {
+		return err
+	}
+	return v.Page("pass", page)
+}
+
+func (d *dashboard) siblingsAsOf(ctx context.Context) (time.Time, error) {
+	p, err := d.Stock.Stock(ctx, StockQuery{Limit: 1})
+	for _, t := range p.AsOf.Siblings {
+		return t, err
+	}
+	return time.Time{}, err
+}
+
+const maxReason = 200 // bytes, as the ledger keeps it
+
+func (d *dashboard) postPass(v *web.Visit) error {
+	number, err := strconv.ParseInt(v.Params("number"), 10, 64)
+	if err != nil {
+		return web.NotFound()
+	}
+	reason := v.Form("reason")
+	if reason == "" || len(reason) > maxReason {
+		return d.showPass(v, v.T("pass.reason_wanted", nil))
+	}
+	if _, err := d.Station.LetPass(v.UserContext(), v.Params("id"), number, reason, v.Person); err != nil {
+		return err
+	}
+	return v.See("/station/" + v.Params("id")) // where the outcome stands
+}
+
+func (d *dashboard) apiPass(v *web.Visit) error {
+	var body struct {
+		Scan   int64
+		Reason string
+	}
+	if err := v.ReadJSON(&body); err != nil {
+		return err
+	}
+	if body.Reason == "" || len(body.Reason) > maxReason {
+		return web.Fail(fiber.StatusUnprocessableEntity, "pass.reason_wanted")
+	}
+	f, err := d.Station.LetPass(v.UserContext(), v.Params("id"), body.Scan, body.Reason, v.Person)
+	if err != nil {
+		return err
+	}
+	return v.JSON(textsOf(v).scan(f))
+}

@@ -1,0 +1,50 @@
+package station
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"stockade/protocol/stock"
+)
+
+// Lead lets a scan pass that would take more than is on hand, with a reason that stays in the movement.
+type Lead struct {
+	Worker Worker
+	Reason string
+}
+
+// Passable reports whether a lead may let a refused scan pass: the node knows of less stock in the bin
+// than there is, because a sibling's movements have not come yet or something was never booked.
+func (f Feedback) Passable() bool {
+	return f.Outcome == Refused && slices.Contains([]string{MoreThanHere, NotOnHand, WrongBin}, f.Code)
+}
+
+// LetPass books the station's last scan, refused under that number, on a lead's word that the goods are
+// there. Only the last scan can be: the mode and bin that the worker meant still stand then, and
+// nothing passes twice. The movement keeps the reason, and what it overdraws is an exception.
+func (s *Station) LetPass(ctx context.Context, number int64, l Lead) (Feedback, error) {
+	l.Reason = strings.TrimSpace(l.Reason)
+	if l.Reason == "" || len(l.Reason) > stock.MaxText || l.Worker.Actor == "" {
+		return Feedback{}, fmt.Errorf("station %s: a lead and a reason of at most %d bytes are needed", s.config.Name, stock.MaxText)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.commit(ctx, nil, func(a *act) error {
+		a.worker = l.Worker
+		last, err := a.tx.LastScan(s.config.Name)
+		if err != nil {
+			return err
+		}
+		f, err := feedbackOf(a.tx, last)
+		if err != nil {
+			return err
+		}
+		if f.Number != number || !f.Passable() || f.Scan == nil {
+			return a.refuse(NothingToPass, nil)
+		}
+		a.reason, a.f.Scan, a.f.Raw = l.Reason, f.Scan, f.Raw
+		return a.judge(*f.Scan)
+	})
+}
