@@ -55,7 +55,7 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 // which must not pass for the end of it.
 const (
 	longLine = 4000
-	longGap  = 300 * time.Millisecond
+	longGap  = 200 * time.Millisecond
 )
 
 func gapFor(lines [][]byte) time.Duration {

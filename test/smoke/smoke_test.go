@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"stockade/test/play"
 	"stockade/test/rig"
 	"stockade/test/smoke"
 )
@@ -26,6 +27,16 @@ func root(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// fileOf writes a file of scans.
+func fileOf(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "scans.tsv")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // run plays a file and returns what it came to, which has to be good.
@@ -66,7 +77,9 @@ func TestUnseenFile(t *testing.T) {
 			t.Logf("play it again: go test ./test/smoke -run TestUnseenFile -seed %d", seed)
 		}
 	}()
-	res := run(t, newScans(seed).write(t, 120), false)
+	scans := play.NewScans(seed)
+	scans.Long = true
+	res := run(t, fileOf(t, scans.File(80)), false)
 	if res.Exceptions == 0 {
 		t.Error("one serial number at two nodes is no exception")
 	}
@@ -86,21 +99,13 @@ func TestSmallFiles(t *testing.T) {
 		{"nothing scanned", `"\x00\xff"`, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "scans.tsv")
-			if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if res := run(t, file, false); res.Accepted != tt.want {
+			if res := run(t, fileOf(t, tt.text), false); res.Accepted != tt.want {
 				t.Errorf("%+v", res)
 			}
 		})
 	}
 	for name, text := range map[string]string{"no scans": "# nothing\n\n", "no literal": "]E06901234567892\n"} {
-		file := filepath.Join(t.TempDir(), "scans.tsv")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if res, err := smoke.Run(t.Context(), smoke.Options{Scans: file, Dir: t.TempDir(), Log: t.Output()}); err == nil {
+		if res, err := smoke.Run(t.Context(), smoke.Options{Scans: fileOf(t, text), Dir: t.TempDir(), Log: t.Output()}); err == nil {
 			t.Errorf("%s: %+v and no error", name, res)
 		}
 	}
@@ -113,10 +118,7 @@ func TestCommand(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "stockade/test/cmd/smoke").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	file := filepath.Join(t.TempDir(), "scans.tsv")
-	if err := os.WriteFile(file, []byte("\"]E06901234567892\\r\"\n\"]C1020690123456789237\\x3100\"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := fileOf(t, "\"]E06901234567892\\r\"\n\"]C1020690123456789237\\x3100\"\n")
 	last, err := lastLine(t.Context(), program, "-scans", file)
 	if err != nil {
 		t.Fatal(err)

@@ -1,25 +1,25 @@
-package smoke_test
+package play
 
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
-	"testing"
 	"time"
 
 	"stockade/protocol/barcode"
 )
 
-// scans makes files of scans that nobody has seen before.
-type scans struct {
+// Scans makes up scans that nobody has seen before. The same seed makes the same ones.
+type Scans struct {
 	*rand.Rand
+	Long bool // some are longer than what a terminal holds at once
+
 	items []string // GTINs of 14 digits
 }
 
-func newScans(seed uint64) *scans {
-	s := &scans{Rand: rand.New(rand.NewPCG(seed, 0))}
+// NewScans returns a maker of scans of a dozen items.
+func NewScans(seed uint64) *Scans {
+	s := &Scans{Rand: rand.New(rand.NewPCG(seed, 0))} // #nosec G404 -- a failing test must be played again
 	for range 12 {
 		s.items = append(s.items, s.gtin())
 	}
@@ -27,7 +27,7 @@ func newScans(seed uint64) *scans {
 }
 
 // gtin makes an item code; leading zeros make shorter ones of some.
-func (s *scans) gtin() string {
+func (s *Scans) gtin() string {
 	body := fmt.Sprintf("0%012d", s.Int64N(1_000_000_000_000))
 	if s.IntN(3) == 0 {
 		body = fmt.Sprintf("00%011d", s.Int64N(100_000_000_000))
@@ -35,10 +35,10 @@ func (s *scans) gtin() string {
 	return body + string(barcode.CheckDigit(body))
 }
 
-func pick[T any](s *scans, from ...T) T { return from[s.IntN(len(from))] }
+func pick[T any](s *Scans, from ...T) T { return from[s.IntN(len(from))] }
 
 // goods is a scan that names an item, in one of the forms that scanners send.
-func (s *scans) goods() string {
+func (s *Scans) goods() string {
 	gtin := pick(s, s.items...)
 	switch s.IntN(6) {
 	case 0:
@@ -56,7 +56,7 @@ func (s *scans) goods() string {
 }
 
 // elements is a GS1 element string of an item with whatever stands behind.
-func (s *scans) elements(gtin string) string {
+func (s *Scans) elements(gtin string) string {
 	out := pick(s, "]C1", "]d2", "]Q3", "]e0") + "01" + gtin
 	if s.IntN(2) == 0 {
 		year := time.Now().Year() % 100
@@ -70,7 +70,7 @@ func (s *scans) elements(gtin string) string {
 	return out + strings.Join(parts[:s.IntN(3)], "\x1d")
 }
 
-func (s *scans) text() string {
+func (s *Scans) text() string {
 	const letters = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789-/.abc"
 	b := make([]byte, 1+s.IntN(20))
 	for i := range b {
@@ -80,18 +80,22 @@ func (s *scans) text() string {
 }
 
 // rubbish is what must be refused.
-func (s *scans) rubbish() string {
+func (s *Scans) rubbish() string {
 	item := pick(s, s.items...)
 	wrong := item[:13] + string('0'+(item[13]-'0'+1)%10)
 	return pick(s, "]E0"+wrong[1:], "]C101"+wrong, "]C101"+item+"17991345", "]C10", "]d2999", "]A0"+item, "HELLO "+s.text(), "仓库"+s.text(),
 		"]Q1http://example.com/"+s.text(), "+A99912345/$10X3", "\x02abc", "\xb2\xd6\xbf\xe2", "00123456789012345675", fmt.Sprintf("81%018d", s.Int64N(1<<40)), "]C101"+item+"37X", s.long())
 }
 
-// long does not fit into what a terminal holds at once.
-func (s *scans) long() string { return "]Q1" + strings.Repeat("0123456789", 600+s.IntN(300)) }
+func (s *Scans) long() string {
+	if !s.Long {
+		return "]Q1SHORT"
+	}
+	return "]Q1" + strings.Repeat("0123456789", 600+s.IntN(300))
+}
 
 // noisy puts what is dropped anywhere between the bytes.
-func (s *scans) noisy(text string) string {
+func (s *Scans) noisy(text string) string {
 	if s.IntN(4) > 0 {
 		return text
 	}
@@ -100,15 +104,15 @@ func (s *scans) noisy(text string) string {
 }
 
 // frame closes a scan so that others can follow in the same burst.
-func (s *scans) frame(text string) string {
+func (s *Scans) frame(text string) string {
 	if !strings.ContainsAny(text, "\x02\x03") && s.IntN(3) == 0 {
 		return "\x02" + text + pick(s, "", "\r", "\n", "\r\n") + "\x03"
 	}
 	return text + pick(s, "\r", "\n", "\t", "\r\n")
 }
 
-// line is what arrives in one burst, none to four scans.
-func (s *scans) line() string {
+// Line is what arrives in one burst, none to five scans.
+func (s *Scans) Line() string {
 	out := ""
 	for range s.IntN(5) {
 		text := s.goods()
@@ -123,14 +127,13 @@ func (s *scans) line() string {
 	return out
 }
 
-// write makes a file of n lines. One serial number comes twice at the first node and then at the second,
+// File is the text of a file of n lines. One serial number comes twice at the first node and then at the second,
 // whose lines are the even ones.
-func (s *scans) write(t *testing.T, n int) string {
-	t.Helper()
+func (s *Scans) File(n int) string {
 	twice := "]C101" + s.items[0] + "21TWICE"
 	lines := []string{twice + "\r", twice + "\r" + twice, twice}
 	for len(lines) < n {
-		lines = append(lines, s.line())
+		lines = append(lines, s.Line())
 	}
 	var b strings.Builder
 	b.WriteString("# made by a test\n\n")
@@ -141,9 +144,14 @@ func (s *scans) write(t *testing.T, n int) string {
 		}
 		b.WriteString(pick(s, "\n", "\r\n", "\n# a remark\n\n"))
 	}
-	path := filepath.Join(t.TempDir(), "scans.tsv")
-	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
+	return b.String()
+}
+
+// Items returns lines that name every item that the scans are of, for Catalogue.
+func (s *Scans) Items() [][]byte {
+	var out [][]byte
+	for _, i := range s.items {
+		out = append(out, []byte("]I1"+i))
 	}
-	return path
+	return out
 }
