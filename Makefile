@@ -37,9 +37,9 @@ build: deps assets ## programs into build/bin; ARCH=arm64 or armhf: edge and fw 
 	@$(if $(PROGRAMS),go build -ldflags '$(LDFLAGS)' -o $(BIN)/ $(addprefix ./,$(PROGRAMS)))
 
 .PHONY: smoke
-smoke: tools build ## scans from SCANS=FILE through real binaries, cuts and kills included / 用真实程序走完扫描全程（含断网与断电）
+smoke: $(if $(BROKER),tools-test,tools) build ## scans from SCANS=FILE through real binaries, cuts and kills included; BROKER=mosquitto: with Debian's broker / 用真实程序走完扫描全程（含断网与断电）；BROKER=mosquitto：改用 Debian 的代理
 	@go build -o build/bin-test/ ./test/cmd/smoke
-	@.ci/foreground build/bin-test/smoke $(if $(SCANS),-scans '$(abspath $(SCANS))')
+	@.ci/foreground build/bin-test/smoke $(if $(SCANS),-scans '$(abspath $(SCANS))') $(if $(BROKER),-broker '$(BROKER)')
 
 .PHONY: bench
 bench: tools-test build ## measurements as JSON lines / 性能测量（JSON 行）

@@ -93,14 +93,14 @@ func (l *Link) Send(ctx context.Context, topic string, payload []byte) (*Pending
 func (l *Link) Run(ctx context.Context) error {
 	delay := l.o.MinDelay
 	for {
-		started := time.Now()
-		err := l.once(ctx)
+		stood, err := l.once(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		l.changed(err)
-		if time.Since(started) > l.o.MaxDelay {
-			delay = l.o.MinDelay // it worked for a while: not one long failure
+		// One that worked was no failure. Who is thrown off again and again has to work for longer.
+		if stood > l.o.MaxDelay || (stood > settled && !errors.Is(err, ErrDropped)) {
+			delay = l.o.MinDelay
 		}
 		wait := delay - rand.N(delay/2+1) // #nosec G404 -- spreads clients, guards nothing
 		if errors.Is(err, ErrDropped) {
@@ -119,40 +119,46 @@ func (l *Link) Run(ctx context.Context) error {
 	}
 }
 
-// once holds one connection from its beginning to its end and returns why it ended.
-func (l *Link) once(ctx context.Context) error {
+// settled is how long a connection must have stood with all its subscriptions to count as a good one: a
+// line that comes and goes must not be waited for longer and longer.
+const settled = time.Second
+
+// once holds one connection from its beginning to its end and returns how long it stood and why it ended.
+func (l *Link) once(ctx context.Context) (stood time.Duration, err error) {
 	c, err := Dial(ctx, l.o.Options)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer c.Close()
 	// What the session kept arrives before the subscriptions are confirmed.
 	ended := make(chan struct{})
 	go func() { defer close(ended); l.forward(ctx, c) }()
 	defer func() { c.Close(); <-ended }()
-	err = l.serve(ctx, c)
+	stood, err = l.serve(ctx, c)
 	if endedByPeer(err) && l.alive(ctx) {
-		return fmt.Errorf("%w: %w", ErrDropped, err)
+		err = fmt.Errorf("%w: %w", ErrDropped, err)
 	}
-	return err
+	return stood, err
 }
 
 // serve makes c the present connection until it ends.
-func (l *Link) serve(ctx context.Context, c *Conn) error {
+func (l *Link) serve(ctx context.Context, c *Conn) (stood time.Duration, err error) {
 	for _, filter := range l.o.Subscribe {
 		if err := c.Subscribe(ctx, filter); err != nil {
-			return err
+			return 0, err
 		}
 	}
+	since := time.Now()
 	l.set(c)
 	defer l.set(nil)
 	l.changed(nil)
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	case <-c.Done():
-		return c.Err()
+		err = c.Err()
 	}
+	return time.Since(since), err
 }
 
 // forward passes messages on until the connection ends. Those it still holds then are not

@@ -173,3 +173,38 @@ func TestLinkOutlivesTheBroker(t *testing.T) {
 		}
 	}
 }
+
+// A line that comes and goes is tried again soon, however often it was in vain before.
+func TestLinkForgetsOldFailures(t *testing.T) {
+	const vain = 7
+	connects := make(chan time.Time, vain+2)
+	calls := 0
+	ended := time.Time{}
+	s := play(t, func(p *peer, _ *packets.ConnectPacket) {
+		connects <- p.at
+		if calls++; calls <= vain {
+			p.accept(3) // server unavailable
+			return
+		}
+		p.accept(0)
+		if !grant(p) || calls > vain+1 {
+			return
+		}
+		time.Sleep(1200 * time.Millisecond) // it works for a while
+		ended = time.Now()
+		_, _ = p.conn.Write([]byte{0xff, 0xff, 0xff, 0xff, 0xff}) // nonsense: the client hangs up
+		p.drain()
+	})
+	runLink(t, mqtt.LinkOptions{Options: s.options(), Subscribe: []string{"down/sh-01"}, MinDelay: 20 * time.Millisecond, Dropped: func(context.Context) error { return nil }})
+	var last time.Time
+	for range vain + 2 {
+		select {
+		case last = <-connects:
+		case <-time.After(patience):
+			t.Fatal("the link stopped trying")
+		}
+	}
+	if wait := last.Sub(ended); wait > time.Second { // 20 ms doubled seven times, less half, is more
+		t.Errorf("tried again after %s", wait)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -29,6 +30,8 @@ type Process struct {
 	mu   sync.Mutex
 	out  bytes.Buffer
 	log  *os.File
+
+	killed atomic.Bool
 }
 
 // Start runs a program. What it prints is kept, and appended to a file in dir.
@@ -96,6 +99,7 @@ func (p *Process) Until(ctx context.Context, what string, ok func() (bool, error
 
 // Kill ends the program as a power cut would.
 func (p *Process) Kill() {
+	p.killed.Store(true)
 	_ = p.cmd.Process.Kill()
 	<-p.done
 }
@@ -120,6 +124,12 @@ func (p *Process) Stop() error {
 	}
 }
 
+// Ended is closed when the program has ended.
+func (p *Process) Ended() <-chan struct{} { return p.done }
+
+// Killed reports whether Kill was called.
+func (p *Process) Killed() bool { return p.killed.Load() }
+
 // Running reports whether the program has not ended.
 func (p *Process) Running() bool {
 	select {
@@ -127,6 +137,29 @@ func (p *Process) Running() bool {
 		return false
 	default:
 		return true
+	}
+}
+
+// slot holds the program of a hub or a node, which changes at every start.
+type slot struct {
+	Process *Process
+
+	mu sync.Mutex
+}
+
+func (s *slot) put(p *Process) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Process = p
+}
+
+// Kill ends the program as a power cut would, also while another goroutine starts it.
+func (s *slot) Kill() {
+	s.mu.Lock()
+	p := s.Process
+	s.mu.Unlock()
+	if p != nil {
+		p.Kill()
 	}
 }
 

@@ -5,16 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // Rig is a folder with programs running in it.
 type Rig struct {
 	Dir string
 	Bin string // folder of the programs
+
+	mu      sync.Mutex
+	started []*Process
 }
 
 // New makes a rig in a folder, which is made when it is missing.
@@ -29,7 +32,7 @@ func New(dir string) (*Rig, error) {
 	}
 	r := &Rig{Dir: dir, Bin: filepath.Join(root, "build", "bin")}
 	for _, name := range []string{"hub", "edge", "fw"} {
-		if _, err := os.Stat(r.Program(name)); err != nil {
+		if _, err := os.Stat(Noticed(root, "build", "bin", name)); err != nil {
 			return nil, fmt.Errorf("%w: run make build first", err)
 		}
 	}
@@ -50,15 +53,44 @@ func Root() (string, error) {
 	return "", errors.New("not inside the project: no go.work above")
 }
 
+// Noticed names a file of the project by way of the tests' module: go test repeats a result from its cache
+// until a file that the test has looked at changes, but minds only files of the test's own module.
+func Noticed(root string, path ...string) string {
+	return filepath.Join(root, "test") + "/../" + filepath.Join(path...)
+}
+
 // Program returns the path of one of our programs.
 func (r *Rig) Program(name string) string { return filepath.Join(r.Bin, name) }
 
+// start runs a program that Close ends if nobody else does.
+func (r *Rig) start(name, program string, args ...string) (*Process, error) {
+	p, err := Start(r.Dir, name, program, args...)
+	if err == nil {
+		r.mu.Lock()
+		r.started = append(r.started, p)
+		r.mu.Unlock()
+	}
+	return p, err
+}
+
+// Close kills whatever is still running.
+func (r *Rig) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.started {
+		p.Kill()
+	}
+}
+
+// hubOrg is the organisation of every rig.
+const hubOrg = "demo"
+
 // Hub is a headquarters.
 type Hub struct {
-	rig     *Rig
-	config  string
-	data    string
-	Process *Process
+	rig    *Rig
+	config string
+	data   string
+	slot
 }
 
 // HubOptions choose what a hub does otherwise than by default.
@@ -75,8 +107,8 @@ func (r *Rig) NewHub(ctx context.Context, o HubOptions) (*Hub, error) {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
-	text := fmt.Sprintf("org = \"demo\"\ndata_dir = %q\nkey_file = %q\nnames = [\"localhost\", \"127.0.0.1\"]\n[pages]\nlisten = %q\n[nodes]\nlisten = \"127.0.0.1:0\"\n[mqtt]\n",
-		h.data, filepath.Join(r.Dir, "hub.key"), o.Listen)
+	text := fmt.Sprintf("org = %q\ndata_dir = %q\nkey_file = %q\nnames = [\"localhost\", \"127.0.0.1\"]\n[pages]\nlisten = %q\n[nodes]\nlisten = \"127.0.0.1:0\"\n[mqtt]\n",
+		hubOrg, h.data, filepath.Join(r.Dir, "hub.key"), o.Listen)
 	if o.Broker != "" {
 		text += fmt.Sprintf("broker = %q\n", o.Broker)
 	} else {
@@ -124,11 +156,11 @@ func (h *Hub) JSON(ctx context.Context, v any, args ...string) error {
 // Start runs the hub and waits until it serves.
 func (h *Hub) Start(ctx context.Context) error {
 	_ = os.Remove(h.addressFile())
-	p, err := Start(h.rig.Dir, "hub", h.rig.Program("hub"), "serve", "--config", h.config)
+	p, err := h.rig.start("hub", h.rig.Program("hub"), "serve", "--config", h.config)
 	if err != nil {
 		return err
 	}
-	h.Process = p
+	h.put(p)
 	return p.Until(ctx, "to serve", func() (bool, error) {
 		_, err := os.Stat(h.addressFile())
 		return err == nil, nil
@@ -141,15 +173,6 @@ func (h *Hub) addressFile() string { return filepath.Join(h.data, "addresses.jso
 type Addresses struct {
 	Pages string   `json:"pages"`
 	MQTT  []string `json:"mqtt"`
-}
-
-// FreePort returns a loopback address that nobody listens on now.
-func FreePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // Addresses reads where the running hub is reached.
@@ -167,6 +190,8 @@ type EdgeOptions struct {
 	ID        string
 	Warehouse string
 	Listen    string // of the pages; a free port when empty
+	Broker    string // host:port in place of the one that the hub names; a relay, say
+	Program   string // another build of the node's program
 	Stations  []Station
 }
 
@@ -188,7 +213,7 @@ type Edge struct {
 	Options EdgeOptions
 	config  string
 	data    string
-	Process *Process
+	slot
 }
 
 // NewEdge writes a node's configuration. Enrol makes a node of it.
@@ -197,7 +222,10 @@ func (r *Rig) NewEdge(o EdgeOptions) (*Edge, error) {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
-	text := fmt.Sprintf("data_dir = %q\nkey_file = %q\nlisten = %q\nnames = [\"localhost\", \"127.0.0.1\"]\n", e.data, filepath.Join(r.Dir, o.ID+".key"), o.Listen)
+	text := fmt.Sprintf("data_dir = %q\nkey_file = %q\nlisten = %q\nnames = [\"localhost\", \"127.0.0.1\"]\n", e.data, e.KeyFile(), o.Listen)
+	if o.Broker != "" {
+		text += fmt.Sprintf("broker = \"mqtts://%s\"\n", o.Broker)
+	}
 	for _, s := range o.Stations {
 		text += fmt.Sprintf("[[devices]]\nname = %q\nkind = \"scanner\"\npath = %q\nprofile = %q\n", s.Name+"-scanner", s.Scanner, s.Profile)
 		if s.IdleGap != "" {
@@ -219,6 +247,9 @@ func (r *Rig) NewEdge(o EdgeOptions) (*Edge, error) {
 // Data returns the node's data folder.
 func (e *Edge) Data() string { return e.data }
 
+// KeyFile returns the file with the key of the node's store.
+func (e *Edge) KeyFile() string { return filepath.Join(e.rig.Dir, e.Options.ID+".key") }
+
 // Enrolled reports whether the node has data already.
 func (e *Edge) Enrolled() bool {
 	_, err := os.Stat(filepath.Join(e.data, "node.db"))
@@ -237,7 +268,14 @@ func (e *Edge) Enrol(ctx context.Context, h *Hub, args ...string) error {
 
 // CLI runs a command of the node.
 func (e *Edge) CLI(ctx context.Context, args ...string) ([]byte, error) {
-	return Run(ctx, e.rig.Program("edge"), append(args, "--config", e.config)...)
+	return Run(ctx, e.program(), append(args, "--config", e.config)...)
+}
+
+func (e *Edge) program() string {
+	if e.Options.Program != "" {
+		return e.Options.Program
+	}
+	return e.rig.Program("edge")
 }
 
 // JSON runs a command of the node and reads what it prints.
@@ -252,11 +290,11 @@ func (e *Edge) JSON(ctx context.Context, v any, args ...string) error {
 // Start runs the node and waits until it serves.
 func (e *Edge) Start(ctx context.Context) error {
 	_ = os.Remove(e.addressFile())
-	p, err := Start(e.rig.Dir, e.Options.ID, e.rig.Program("edge"), "serve", "--config", e.config)
+	p, err := e.rig.start(e.Options.ID, e.program(), "serve", "--config", e.config)
 	if err != nil {
 		return err
 	}
-	e.Process = p
+	e.put(p)
 	return p.Until(ctx, "to serve", func() (bool, error) {
 		_, err := os.Stat(e.addressFile())
 		return err == nil, nil

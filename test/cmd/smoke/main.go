@@ -33,8 +33,12 @@ func run(ctx context.Context) error {
 		return err
 	}
 	scans := flag.String("scans", filepath.Join(root, "protocol", "barcode", "testdata", "scans.tsv"), "file of scans")
+	broker := flag.String("broker", "", "mosquitto for Debian's broker in place of the hub's own")
 	keep := flag.Bool("keep", false, "leave the folder of the run")
 	flag.Parse()
+	if *broker != "" && *broker != "mosquitto" {
+		return fmt.Errorf("broker %q: only mosquitto can take the place of the hub's own", *broker)
+	}
 	dir, err := os.MkdirTemp("", "stockade-smoke-")
 	if err != nil {
 		return err
@@ -44,7 +48,7 @@ func run(ctx context.Context) error {
 	} else {
 		defer func() { _ = os.RemoveAll(dir) }()
 	}
-	res, err := smoke.Run(ctx, smoke.Options{Scans: *scans, Dir: dir, Log: os.Stdout})
+	res, err := smoke.Run(ctx, smoke.Options{Scans: *scans, Dir: dir, Mosquitto: *broker != "", Log: os.Stdout})
 	line, jsonErr := json.Marshal(res)
 	fmt.Println(string(line))
 	return errors.Join(err, jsonErr, res.Good())
