@@ -43,7 +43,8 @@ func Start(dir, name, program string, args ...string) (*Process, error) {
 	p := &Process{name: name, cmd: exec.Command(program, args...), done: make(chan struct{}), log: log} // #nosec G204 -- our own programs
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	// A process group of its own: a Ctrl-C at the terminal reaches us, and we stop it in order.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// When we are killed ourselves, nothing of ours is left running.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}

@@ -99,6 +99,8 @@ type HubOptions struct {
 	ListenMQTT string // where the hub's own broker listens; a free port when empty
 	Broker     string // a foreign broker, mqtts://host:port
 	Listen     string // of the pages; a free port when empty
+
+	ListenNodes string // where nodes enrol; a free port when empty
 }
 
 // NewHub writes a hub's configuration and makes its data unless there are any.
@@ -107,8 +109,11 @@ func (r *Rig) NewHub(ctx context.Context, o HubOptions) (*Hub, error) {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
-	text := fmt.Sprintf("org = %q\ndata_dir = %q\nkey_file = %q\nnames = [\"localhost\", \"127.0.0.1\"]\n[pages]\nlisten = %q\n[nodes]\nlisten = \"127.0.0.1:0\"\n[mqtt]\n",
-		hubOrg, h.data, filepath.Join(r.Dir, "hub.key"), o.Listen)
+	if o.ListenNodes == "" {
+		o.ListenNodes = "127.0.0.1:0"
+	}
+	text := fmt.Sprintf("org = %q\ndata_dir = %q\nkey_file = %q\nnames = [\"localhost\", \"127.0.0.1\"]\n[pages]\nlisten = %q\n[nodes]\nlisten = %q\n[mqtt]\n",
+		hubOrg, h.data, filepath.Join(r.Dir, "hub.key"), o.Listen, o.ListenNodes)
 	if o.Broker != "" {
 		text += fmt.Sprintf("broker = %q\n", o.Broker)
 	} else {
