@@ -15,6 +15,10 @@ import (
 // errSelfConsistent ends a check without keys from outside: it proves nothing to anybody.
 var errSelfConsistent = errors.New("仅自洽：没有 --trust，任何人都可能伪造整份导出 / self-consistent only: without --trust anybody could have made the whole export")
 
+const auditUsage = `  fw audit verify EXPORT --trust FILE [--json]
+    EXPORT 由 hub audit export 生成；FILE 由 hub trust 打印，须经另一途径取得；没有 --trust 只说明自洽，并以失败结束
+    EXPORT is made by hub audit export; FILE is printed by hub trust and must reach you another way; without --trust the export is found self-consistent at best, and the command fails`
+
 func runAudit(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) error {
 	if len(args) == 0 || args[0] != "verify" {
 		return fmt.Errorf("%w: fw audit verify EXPORT --trust FILE [--json]", errUsage)

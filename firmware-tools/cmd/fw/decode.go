@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +13,10 @@ import (
 
 	"stockade/protocol/barcode"
 )
+
+const decodeUsage = `  fw decode < FILE
+    每行：Go 字符串 [TAB 期望值] [TAB 标签]；每行输出一个 JSON 数组；无法读取的行输出 []，并以失败结束
+    a line is: Go string literal [TAB expected] [TAB tags]; each gives one JSON array; a line that can not be read gives [] and the command fails in the end`
 
 // runDecode prints one JSON array for every line that holds a literal, in order, so that the
 // lines of input and output can be laid side by side. Blank lines and lines that begin with
@@ -39,6 +42,11 @@ func runDecode(ctx context.Context, args []string, stdin io.Reader, stdout, stde
 			if err := encoder.Encode(decoded); err != nil {
 				return fmt.Errorf("write line %d: %w", n, err)
 			}
+			if in.Buffered() == 0 { // nothing more is here: whoever sent the line may wait for the answer
+				if err := out.Flush(); err != nil {
+					return fmt.Errorf("write line %d: %w", n, err)
+				}
+			}
 		}
 		if err != nil {
 			break
@@ -60,18 +68,33 @@ func decodeLine(line string, now time.Time) (scans []barcode.Scan, ok bool, err 
 	if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
 		return nil, false, nil
 	}
-	columns := strings.Split(line, "\t")
-	tags := columns[1:]
-	if len(tags) > 0 && strings.HasPrefix(tags[0], "[") {
-		tags = tags[1:]
-	}
-	raw, err := strconv.Unquote(strings.TrimSpace(columns[0]))
+	literal, tags, raw, err := splitVector(line)
 	if err != nil {
-		return []barcode.Scan{}, true, err
+		return []barcode.Scan{}, true, fmt.Errorf("%.40s: %w", literal, err)
 	}
-	scans = barcode.Decode(barcode.ParseProfile(strings.Join(tags, " ")), bytes.Clone([]byte(raw)), now)
+	scans = barcode.Decode(barcode.ParseProfile(strings.Join(tags, " ")), []byte(raw), now)
 	if scans == nil {
 		scans = []barcode.Scan{}
 	}
 	return scans, true, nil
+}
+
+// splitVector takes a line apart. The literal may hold tabs itself.
+func splitVector(line string) (literal string, tags []string, raw string, err error) {
+	line = strings.TrimLeft(line, " ")
+	if literal, err = strconv.QuotedPrefix(line); err != nil {
+		return line, nil, "", err
+	}
+	if raw, err = strconv.Unquote(literal); err != nil {
+		return literal, nil, "", err
+	}
+	columns := strings.Split(line[len(literal):], "\t")
+	if strings.TrimSpace(columns[0]) != "" {
+		return literal, nil, "", fmt.Errorf("%q after the literal", columns[0])
+	}
+	tags = columns[1:]
+	if len(tags) > 0 && strings.HasPrefix(strings.TrimLeft(tags[0], " "), "[") {
+		tags = tags[1:]
+	}
+	return literal, tags, raw, nil
 }

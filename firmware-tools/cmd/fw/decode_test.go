@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"reflect"
 	"strings"
@@ -62,6 +65,35 @@ func TestDecodeForms(t *testing.T) {
 	}
 	if err == nil || !strings.Contains(stderr, "line 8") {
 		t.Errorf("error %v, stderr %q: want line 8 named", err, stderr)
+	}
+}
+
+// A literal may hold a tab as it is; what stands behind a literal is a column or a mistake.
+func TestDecodeColumns(t *testing.T) {
+	lines, _, err := decodeText(t, "\"A\tB\"\t[]\tkind=x\n \"A1\" \tgs=|\n\"A\"B\n")
+	want := []string{`[{"text":"A"},{"text":"B"}]`, `[{"text":"A1"}]`, `[]`}
+	if !reflect.DeepEqual(lines, want) || err == nil {
+		t.Errorf("lines %q, %v; want %q and an error", lines, err, want)
+	}
+}
+
+// A line is answered when it comes, not when the input ends.
+func TestDecodeStreams(t *testing.T) {
+	in, feed := io.Pipe()
+	answers, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- run(context.Background(), []string{"decode"}, in, out, io.Discard) }()
+	lines := bufio.NewScanner(answers)
+	for _, text := range []string{"A1", "B2"} {
+		if _, err := fmt.Fprintf(feed, "%q\n", text); err != nil {
+			t.Fatal(err)
+		}
+		if !lines.Scan() || !strings.Contains(lines.Text(), text) {
+			t.Fatalf("%q is answered with %q", text, lines.Text())
+		}
+	}
+	if err := errors.Join(feed.Close(), <-ended); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -18,14 +19,15 @@ var version = "dev"
 type command struct {
 	name    string
 	summary string // Chinese, then English
+	usage   string // lines, indented
 	run     func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error
 }
 
 func commands() []command {
 	return []command{
-		{"decode", "解码扫描字节（标准输入，每行一条） / decode scanner bytes from standard input, a literal a line", runDecode},
-		{"audit", "离线核验导出的审计日志 / check an exported audit log offline", runAudit},
-		{"sim", "模拟扫描枪或打印机 / play a scanner or a printer on a pseudo-terminal", runSim},
+		{"decode", "解码扫描字节 / decode scanner bytes", decodeUsage, runDecode},
+		{"audit", "离线核验导出的审计日志 / check an exported audit log offline", auditUsage, runAudit},
+		{"sim", "模拟扫描枪或打印机 / play a scanner or a printer on a pseudo-terminal", scannerUsage + "\n" + printerUsage, runSim},
 	}
 }
 
@@ -61,6 +63,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	for _, c := range commands() {
 		if c.name == args[0] {
+			if len(args) > 1 && slices.Contains([]string{"help", "-h", "--help"}, args[len(args)-1]) {
+				_, err := fmt.Fprintf(stdout, "fw %s: %s\n%s\n", c.name, c.summary, c.usage)
+				return err
+			}
 			return c.run(ctx, args[1:], stdin, stdout, stderr)
 		}
 	}
@@ -70,6 +76,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "用法 / usage: fw COMMAND [OPTIONS]")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.summary)
+		fmt.Fprintf(w, "\n%s: %s\n%s\n", c.name, c.summary, c.usage)
 	}
 }

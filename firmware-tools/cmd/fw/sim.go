@@ -11,8 +11,12 @@ import (
 )
 
 const (
-	scannerUsage = "  sim scanner --link PATH --file FILE [--gap 200ms] [--terminator keep|none|cr|lf|crlf|tab] [--noise N --seed S] [--chunk N] [--repeat]"
-	printerUsage = "  sim printer --link PATH [--dir DIR] [--slow BPS] [--answer-in-error]"
+	scannerUsage = `  fw sim scanner --link PATH --file FILE [--gap 200ms] [--terminator keep|none|cr|lf|crlf|tab] [--noise N --seed S] [--chunk N] [--repeat]
+    在 PATH 处放一个伪终端，播放 FILE 第一列的扫描（Go 字符串，每行一条）；--noise 为千分比的线路噪声
+    puts a pseudo-terminal at PATH and plays column 1 of FILE, a Go string literal a line; --noise is line noise per thousand bytes`
+	printerUsage = `  fw sim printer --link PATH [--dir DIR] [--slow BYTES_PER_SECOND] [--answer-in-error]
+    ZPL 打印机：应答 ~HS，标签存入 DIR；从标准输入接受命令 / a ZPL printer: answers ~HS, keeps labels in DIR, takes commands from standard input:
+    paper out|ok, ribbon out|ok, head open|ok, pause on|off, slow N, unplug, plug`
 )
 
 // runSim plays a device until ctx ends, which is no error.
