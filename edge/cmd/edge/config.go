@@ -33,6 +33,9 @@ type config struct {
 	Broker string `toml:"broker"`
 	// LabelFont is a font in the label printers that has Chinese, such as "E:SIMSUN.TTF".
 	LabelFont string `toml:"label_font"`
+	// Typeface is a font file of this machine that draws Chinese on labels as pictures; default: that of
+	// Debian's fonts-noto-cjk, when it is installed.
+	Typeface string `toml:"typeface"`
 
 	Devices  []deviceConfig  `toml:"devices"`
 	Stations []stationConfig `toml:"stations"`
@@ -100,7 +103,7 @@ func loadConfig(path string) (config, error) {
 		}
 		return config{}, fmt.Errorf("read configuration %s: %w", path, err)
 	}
-	for _, p := range []*string{&c.DataDir, &c.KeyFile} {
+	for _, p := range []*string{&c.DataDir, &c.KeyFile, &c.Typeface} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(filepath.Dir(path), *p)
 		}

@@ -24,7 +24,6 @@ import (
 	"stockade/internal/mqtt"
 	"stockade/protocol/barcode"
 	"stockade/protocol/clock"
-	"stockade/protocol/stock"
 	"stockade/protocol/topic"
 )
 
@@ -39,6 +38,7 @@ type node struct {
 	scanners  []*device.Scanner
 	printers  map[string]*device.Printer
 	uplink    *uplink.Uplink
+	typeface  *label.Typeface // draws Chinese on labels; nil without a font
 
 	certificates *certificates
 }
@@ -61,6 +61,12 @@ func serve(ctx context.Context, c config, _ options, stdout io.Writer, log *slog
 	}
 	defer unlock()
 	n := &node{config: c, log: log, store: s, printers: map[string]*device.Printer{}}
+	if n.typeface, err = openTypeface(c, log); err != nil {
+		return err
+	}
+	if n.typeface != nil {
+		defer n.typeface.Close()
+	}
 	if err := n.prepare(ctx); err != nil {
 		return err
 	}
@@ -212,36 +218,6 @@ func (n *node) scanned(ctx context.Context, st *station.Station, printer *device
 		}
 	}
 	return false
-}
-
-// print queues the label of a goods receipt. What becomes of it is logged; it never holds up a scan.
-func (n *node) print(st *station.Station, printer *device.Printer, f station.Feedback) {
-	if printer == nil || f.Code != station.Received {
-		return
-	}
-	data, err := label.Item{Name: f.Item, SKU: f.SKU, GTIN: gtinOf(f), Lot: f.Lot, Serial: f.Serial, Expiry: f.Expiry,
-		Quantity: f.Quantity + " " + f.Unit, Day: f.Day, Font: n.config.LabelFont}.Render()
-	if err == nil {
-		err = printer.Print(device.Job{ID: f.Movement, Data: data, Done: func(r device.Result, err error) {
-			if r != device.Confirmed {
-				n.log.Warn("label was not confirmed", "movement", f.Movement, "result", string(r), "error", err)
-			}
-		}})
-	}
-	if err != nil {
-		n.log.Warn("no label", "station", st.Config().Name, "movement", f.Movement, "error", err)
-	}
-}
-
-// gtinOf returns the GTIN that was scanned.
-func gtinOf(f station.Feedback) stock.GTIN {
-	switch {
-	case f.Scan == nil:
-		return ""
-	case f.Scan.GTIN != "":
-		return stock.GTIN(f.Scan.GTIN)
-	}
-	return stock.GTIN(f.Scan.Content)
 }
 
 // announce leaves where the pages are for commands, and for whoever started the node with port 0.
