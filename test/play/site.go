@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"stockade/firmware-tools/simulate"
@@ -247,3 +248,23 @@ func (s *Site) Close() {
 		r.Close()
 	}
 }
+
+// Logs returns the ends of what the programs have printed, for a test that failed.
+func (s *Site) Logs() string {
+	if s.Rig == nil {
+		return ""
+	}
+	files, _ := filepath.Glob(filepath.Join(s.Rig.Dir, "*.log")) // fails only for a bad pattern
+	var out strings.Builder
+	for _, f := range files {
+		b, err := os.ReadFile(f) // #nosec G304 -- found above
+		if err != nil {
+			continue
+		}
+		lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+		fmt.Fprintf(&out, "--- %s\n%s\n", filepath.Base(f), strings.Join(lines[max(0, len(lines)-logLines):], "\n"))
+	}
+	return out.String()
+}
+
+const logLines = 60
