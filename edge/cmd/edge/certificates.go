@@ -101,7 +101,9 @@ func (k *certificates) pageTLS() (*tls.Config, error) {
 func (k *certificates) judge() time.Time { return k.clock.Wall() }
 
 // certain is a time that has passed by now: that of the build, or of the hub's last word.
-func certain(e store.Enrolment) time.Time { return pki.Latest(pki.At(buildTime()), pki.At(e.HubTime))() }
+func certain(e store.Enrolment) time.Time {
+	return pki.Latest(pki.At(buildTime()), pki.At(e.HubTime))()
+}
 
 func buildTime() time.Time {
 	s, err := strconv.ParseInt(built, 10, 64)
