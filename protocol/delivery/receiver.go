@@ -117,6 +117,9 @@ func (s *NodeState) Hear(h Hello) Reason {
 	s.SentTo = h.Log
 	known := slices.Index(s.Boots, h.Boot)
 	switch {
+	case s.settled(): // whoever speaks first now is the one that is left
+		s.Boots = slices.DeleteFunc(s.Boots, func(b Boot) bool { return b == Boot{} || b == h.Boot })
+		s.present(h.Boot)
 	case known >= 0 && known == len(s.Boots)-1:
 	case known < 0:
 		s.present(h.Boot)
@@ -179,5 +182,13 @@ func (s *NodeState) Branch(hash change.Hash) Place {
 	return p
 }
 
-// Decide closes the dispute after a person has decided.
-func (s *NodeState) Decide() { s.Dispute = "" }
+// Decide closes the dispute after a person has decided. The run of the program that is left may be any of
+// those that were heard: the zero Boot stands in for it until it speaks.
+func (s *NodeState) Decide() {
+	s.Dispute = ""
+	if !s.settled() {
+		s.Boots = append(s.Boots, Boot{})
+	}
+}
+
+func (s *NodeState) settled() bool { return len(s.Boots) > 0 && s.Boots[len(s.Boots)-1] == Boot{} }

@@ -1,0 +1,56 @@
+package delivery
+
+import (
+	"testing"
+
+	"stockade/protocol/change"
+)
+
+// hello is what a run of the program says that has heard of a turn.
+func hello(boot byte, heard uint64) Hello { return Hello{Boot: Boot{boot}, Heard: heard} }
+
+// TestTwoLive: only a run that has heard of the one after it is alive, and a person's word begins anew.
+func TestTwoLive(t *testing.T) {
+	s := NewNodeState("sh-1", "SHA", nil)
+	steps := []struct {
+		what   string
+		hello  Hello
+		decide bool
+		want   Reason
+	}{
+		{what: "first run", hello: hello(1, 0)},
+		{what: "a restart", hello: hello(2, 0)},
+		{what: "a late word of the run before", hello: hello(1, 1)},
+		{what: "the present run", hello: hello(2, 2)},
+		{what: "the first run is alive", hello: hello(1, 2), want: ReasonTwoLive},
+		{what: "both speak while nobody decides", hello: hello(2, 3), want: ReasonTwoLive},
+		{what: "the one that is left speaks first", hello: hello(1, 3), decide: true},
+		{what: "it goes on", hello: hello(1, 5)},
+		{what: "a late word of the one that was stopped", hello: hello(2, 4)},
+		{what: "it was not stopped", hello: hello(2, 5), want: ReasonTwoLive},
+	}
+	for _, step := range steps {
+		if step.decide {
+			s.Decide()
+			s.Decide()
+		}
+		if why := s.Hear(step.hello); why != "" || s.Dispute != step.want {
+			t.Fatalf("%s: dispute %q, want %q; refused %q; turn %d", step.what, s.Dispute, step.want, why, s.Turn)
+		}
+	}
+}
+
+// TestDecideBeforeAnybodySpoke leaves nothing behind.
+func TestDecideBeforeAnybodySpoke(t *testing.T) {
+	s := NewNodeState("sh-1", "SHA", nil)
+	_, _, err := s.Judge(change.Header{Epoch: 1, Seq: 1, Prev: change.Hash{1}}, change.Hash{2}, func(uint64, uint64) (change.Hash, bool, error) { return change.Hash{}, false, nil })
+	if err != nil || s.Dispute != ReasonFork {
+		t.Fatalf("dispute %q, %v", s.Dispute, err)
+	}
+	s.Decide()
+	s.Hear(hello(1, 0))
+	s.Hear(hello(1, 1))
+	if s.Dispute != "" || len(s.Boots) != 1 {
+		t.Errorf("dispute %q, runs %v", s.Dispute, s.Boots)
+	}
+}
