@@ -307,3 +307,21 @@ func sameAll(a, b []barcode.Scan) bool {
 	}
 	return true
 }
+
+// Rewind begins again at what the station has now: its store was put back to an older one, which knows fewer scans.
+func (p *Player) Rewind(ctx context.Context) error {
+	told, err := p.browser.Scans(ctx, p.station, 0)
+	if err != nil {
+		return err
+	}
+	p.last = int64(len(told))
+	p.Detach()
+	return p.Attach(ctx)
+}
+
+// Absorb takes over what another player had confirmed, when the hub is to have both. Neither plays any more of it.
+func (p *Player) Absorb(o *Player) {
+	p.scans, p.accepted, p.refused = p.scans+o.scans, p.accepted+o.accepted, p.refused+o.refused
+	p.confirmed = append(p.confirmed, o.confirmed...)
+	p.judge.add(o.confirmed)
+}
