@@ -1,6 +1,7 @@
 package disaster_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -27,6 +28,7 @@ func TestCardRolledBack(t *testing.T) {
 	must(t, rig.Copy(t.Context(), card, one.Data()))
 	s.Relays[0].Cut()
 	s.restart(p)
+	pageEnds(t, one)
 	must(t, p.Rewind(t.Context()))
 	s.scan(p, 2) // under numbers that the hub has other changes for
 	s.Relays[0].Mend()
@@ -38,6 +40,20 @@ func TestCardRolledBack(t *testing.T) {
 	s.settled()
 	if n := s.node("edge-1"); n.Epoch != 2 || n.Dispute != "" || len(s.held()) != 0 {
 		t.Errorf("%+v, held %+v", n, s.held())
+	}
+}
+
+// pageEnds: a page that was open all the time is told to begin anew, since the station counts from where it was.
+func pageEnds(t *testing.T, e *rig.Edge) {
+	t.Helper()
+	pages, err := e.Pages()
+	must(t, err)
+	b, err := rig.NewBrowser(pages, "")
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
+	defer cancel()
+	if err := b.Follow(ctx, "dock-1", 8, make(chan rig.Feedback, 100)); err == nil || ctx.Err() != nil {
+		t.Errorf("a page from before goes on waiting: %v", err)
 	}
 }
 
