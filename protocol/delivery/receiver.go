@@ -72,6 +72,8 @@ func (s *NodeState) Judge(h change.Header, hash change.Hash, at func(epoch, seq 
 		}
 	}
 	switch {
+	case s.Revoked && !s.trusted(h) && h.Seq > s.Head.Seq+1: // its chain ends here: nothing will ever close the gap
+		return Hold, ReasonRevoked, nil
 	case h.Seq > s.Head.Seq+1:
 		return Gap, "", nil
 	case h.Prev != s.Head.Hash:

@@ -54,3 +54,28 @@ func TestDecideBeforeAnybodySpoke(t *testing.T) {
 		t.Errorf("dispute %q, runs %v", s.Dispute, s.Boots)
 	}
 }
+
+// TestRevokedChain: what comes after the last trusted place is held, whatever of it comes first; before that a gap
+// is a gap.
+func TestRevokedChain(t *testing.T) {
+	head, none := change.Hash{1}, func(uint64, uint64) (change.Hash, bool, error) { return change.Hash{}, false, nil }
+	for _, tt := range []struct {
+		seq     uint64
+		prev    change.Hash
+		verdict Verdict
+		reason  Reason
+	}{
+		{6, head, Accept, ""},
+		{7, change.Hash{7}, Gap, ""},
+		{8, change.Hash{8}, Hold, ReasonRevoked},
+		{20, change.Hash{20}, Hold, ReasonRevoked},
+		{6, change.Hash{9}, Hold, ReasonFork},
+	} {
+		s := NewNodeState("sh-1", "SHA", nil)
+		s.Head, s.Revoked, s.Trusted = Place{Epoch: 1, Seq: 5, Hash: head}, true, Place{Epoch: 1, Seq: 7}
+		verdict, reason, err := s.Judge(change.Header{Epoch: 1, Seq: tt.seq, Prev: tt.prev}, change.Hash{99}, none)
+		if err != nil || verdict != tt.verdict || reason != tt.reason {
+			t.Errorf("batch %d after %x: verdict %d %q (%v), want %d %q", tt.seq, tt.prev[:1], verdict, reason, err, tt.verdict, tt.reason)
+		}
+	}
+}
