@@ -56,6 +56,9 @@ const (
 // Judge says what to do with an authentic batch. at returns the header hash stored for a
 // place of this node, also in sealed epochs. Accept moves the head; Hold may open a dispute.
 func (s *NodeState) Judge(h change.Header, hash change.Hash, at func(epoch, seq uint64) (change.Hash, bool, error)) (Verdict, Reason, error) {
+	if s.decided(hash) {
+		return Duplicate, "", nil
+	}
 	if h.Epoch != s.Head.Epoch || h.Seq <= s.Head.Seq {
 		stored, ok, err := at(h.Epoch, h.Seq)
 		switch {
@@ -83,6 +86,12 @@ func (s *NodeState) Judge(h change.Header, hash change.Hash, at func(epoch, seq 
 	}
 	s.Head = Place{Epoch: h.Epoch, Seq: h.Seq, Hash: hash}
 	return Accept, "", nil
+}
+
+// decided reports whether a person has accepted or rejected that batch when it was held. It may come again
+// and is no new dispute.
+func (s *NodeState) decided(hash change.Hash) bool {
+	return slices.Contains(s.Rejected, hash) || slices.ContainsFunc(s.Sealed, func(p Place) bool { return p.Hash == hash })
 }
 
 func (s *NodeState) fork() (Verdict, Reason, error) {

@@ -79,3 +79,30 @@ func TestRevokedChain(t *testing.T) {
 		}
 	}
 }
+
+// TestDecidedComesAgain: a batch about which a person has decided opens no second dispute.
+func TestDecidedComesAgain(t *testing.T) {
+	at := func(epoch, seq uint64) (change.Hash, bool, error) { return change.Hash{1}, epoch == 1 && seq == 1, nil }
+	for _, tt := range []struct {
+		name   string
+		decide func(*NodeState, change.Hash)
+	}{
+		{"accepted", func(s *NodeState, h change.Hash) { s.Branch(h) }},
+		{"rejected", func(s *NodeState, h change.Hash) { s.Rejected = append(s.Rejected, h) }},
+	} {
+		s := NewNodeState("sh-1", "SHA", nil)
+		s.Head = Place{Epoch: 1, Seq: 1, Hash: change.Hash{1}}
+		fork := change.Header{Epoch: 1, Seq: 1}
+		if v, _, err := s.Judge(fork, change.Hash{2}, at); v != Hold || err != nil || s.Dispute != ReasonFork {
+			t.Fatalf("a fork: verdict %d, %v", v, err)
+		}
+		tt.decide(&s, change.Hash{2})
+		s.Decide()
+		if v, _, err := s.Judge(fork, change.Hash{2}, at); v != Duplicate || err != nil || s.Dispute != "" {
+			t.Errorf("%s, it came again: verdict %d, %v, dispute %q", tt.name, v, err, s.Dispute)
+		}
+		if v, _, err := s.Judge(fork, change.Hash{3}, at); v != Hold || err != nil || s.Dispute != ReasonFork {
+			t.Errorf("%s, then another fork: verdict %d, %v, dispute %q", tt.name, v, err, s.Dispute)
+		}
+	}
+}
