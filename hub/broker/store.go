@@ -57,7 +57,7 @@ func inspect(dir string) error {
 // nodes send again whatever was on its way.
 func begin(dir string, log *slog.Logger) error {
 	mark := filepath.Join(dir, serving)
-	f, err := os.OpenFile(mark, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // our own folder
+	f, err := os.OpenFile(mark, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // #nosec G304 -- our own folder
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		log.Info("the broker was not stopped in good order: its queues begin anew")
@@ -66,7 +66,7 @@ func begin(dir string, log *slog.Logger) error {
 		return err
 	}
 	err = errors.Join(f.Sync(), f.Close())
-	if d, derr := os.Open(dir); derr == nil { //nolint:gosec // our own folder
+	if d, derr := os.Open(dir); derr == nil { // #nosec G304 -- our own folder
 		err = errors.Join(err, d.Sync(), d.Close())
 	}
 	return err

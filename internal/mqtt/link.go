@@ -102,7 +102,7 @@ func (l *Link) Run(ctx context.Context) error {
 		if stood > l.o.MaxDelay || (stood > settled && !errors.Is(err, ErrDropped)) {
 			delay = l.o.MinDelay
 		}
-		wait := delay - rand.N(delay/2+1) //nolint:gosec // spreads clients, guards nothing
+		wait := delay - rand.N(delay/2+1) // #nosec G404 -- spreads clients, guards nothing
 		if errors.Is(err, ErrDropped) {
 			if l.o.Dropped == nil {
 				return err
