@@ -28,13 +28,13 @@ func newSite(t *testing.T, o play.Options) *site {
 	t.Parallel()
 	o.Dir, o.Log = t.TempDir(), t.Output()
 	s, err := play.NewSite(t.Context(), o)
+	must(t, err)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(s.Logs())
 		}
 		s.Close()
 	})
-	must(t, err)
 	must(t, s.Catalogue(t.Context(), [][]byte{[]byte("]E0" + item[1:]), []byte("]E0" + other[1:])}))
 	return &site{Site: s, t: t}
 }

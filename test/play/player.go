@@ -164,9 +164,10 @@ func (p *Player) Scan(ctx context.Context, raw string) ([]rig.Feedback, error) {
 func (p *Player) transmit(ctx context.Context, raw []byte) error {
 	alive, cancel := context.WithCancel(ctx)
 	defer cancel()
+	ended := p.Edge.Process.Ended()
 	go func() {
 		select {
-		case <-p.Edge.Process.Ended():
+		case <-ended:
 			cancel()
 		case <-alive.Done():
 		}
