@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"reflect"
 	"slices"
 	"strconv"
@@ -123,6 +124,8 @@ func (d *dashboard) getEvents(v *web.Visit) error {
 			if err := f.begin(ctx); err != nil {
 				return err
 			}
+		} else if old, err := f.foreign(ctx); err != nil || old {
+			return errors.Join(err, s.Send("end", "", struct{}{}))
 		}
 		return f.run(ctx)
 	})
@@ -150,6 +153,13 @@ func (f *follower) begin(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// foreign reports whether a page knows scans that the station does not: an older copy of its store was put back.
+// Such a page begins anew, else it would show nothing until the numbers have grown as high again.
+func (f *follower) foreign(ctx context.Context) (bool, error) {
+	scans, err := f.d.Station.Last(ctx, f.station, 1)
+	return f.last > 0 && (len(scans) == 0 || scans[0].Number < f.last), err
 }
 
 const statePeriod = 2 * time.Second // how often devices and delivery are looked at

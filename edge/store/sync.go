@@ -138,13 +138,26 @@ func (tx *Tx) PutLog(at delivery.LogPlace, note []byte) error {
 	return tx.exec("checkpoint", `UPDATE sync SET log_epoch = ?1, log_size = ?2, log_root = ?3`, int64(at.Epoch), at.Size, at.Root[:]) // #nosec G115 -- a count
 }
 
+// Heads returns the head of the hub's log that the node co-signed last, and what it last saw that contradicts
+// such a head: mostly a head as well, empty when there was nothing.
+func (tx *Tx) Heads() (cosigned, seen []byte, err error) {
+	err = tx.tx.QueryRow(`SELECT (SELECT note FROM head ORDER BY epoch DESC LIMIT 1), evidence FROM sync`).Scan(&cosigned, &seen)
+	if errors.Is(err, vault.ErrNoRows) {
+		err = ErrNotEnrolled
+	}
+	return cosigned, seen, err
+}
+
 // PutKeys implements delivery.NodeStore.
 func (tx *Tx) PutKeys(signed []byte) error {
 	return tx.exec("key list", `UPDATE sync SET keys = ?1`, signed)
 }
 
-// PutFrozen implements delivery.NodeStore.
+// PutFrozen implements delivery.NodeStore. What was seen last is kept for people when it is lifted.
 func (tx *Tx) PutFrozen(why string, evidence []byte) error {
+	if why == "" {
+		return tx.exec("evidence", `UPDATE sync SET frozen = ''`)
+	}
 	return tx.exec("evidence", `UPDATE sync SET frozen = ?1, evidence = ?2`, why, notNil(evidence))
 }
 

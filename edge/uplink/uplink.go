@@ -31,7 +31,7 @@ type Line interface {
 	Send(ctx context.Context, topic string, payload []byte) (*mqtt.Pending, error)
 }
 
-// Options describe an uplink. All fields are needed.
+// Options describe an uplink. All fields but Now are needed.
 type Options struct {
 	Store *store.Store
 	Trust delivery.Trust
@@ -39,6 +39,7 @@ type Options struct {
 	// Line makes the connection; changed must be told nil for every connect and the reason of every end.
 	Line   func(changed func(reason error)) (Line, error)
 	Logger *slog.Logger
+	Now    func() time.Time // what the machine's clock shows; time.Now when nil
 }
 
 // Uplink is a node's end of the line to the hub.
@@ -66,6 +67,9 @@ type Status struct {
 
 // New makes the uplink; Run works it.
 func New(o Options) (*Uplink, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	u := &Uplink{o: o, states: make(chan error, 1), status: Status{Since: time.Now()}}
 	line, err := o.Line(u.changed)
 	if err != nil {
@@ -155,7 +159,7 @@ func (u *Uplink) untilWake() time.Duration {
 	if u.sender == nil || u.sender.Wake().IsZero() {
 		return idle
 	}
-	return max(10*time.Millisecond, min(idle, time.Until(u.sender.Wake())))
+	return max(10*time.Millisecond, min(idle, u.sender.Wake().Sub(u.o.Now())))
 }
 
 // load makes the core from the store.
@@ -218,7 +222,7 @@ func (u *Uplink) step(ctx context.Context, do func(*store.Tx, time.Time) ([]deli
 	var ignored *delivery.Ignored
 	var heard clock.Stamp
 	err := u.o.Store.Update(ctx, func(tx *store.Tx) (err error) {
-		out, err = do(tx, time.Now())
+		out, err = do(tx, u.o.Now())
 		heard = tx.Heard()
 		if errors.As(err, &ignored) {
 			err = nil // nothing was written but, perhaps, a newer list of keys

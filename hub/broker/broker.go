@@ -8,7 +8,8 @@
 // connections that stand. What the broker keeps on disk is encrypted.
 //
 // The broker promises no more than any other: only the hub's signed acknowledgement says
-// that a batch is safe. So a store that can not be read is put aside and begun anew.
+// that a batch is safe. So a store that the program was killed over is begun anew, and one that can
+// not be read is put aside.
 package broker
 
 import (
@@ -17,6 +18,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -119,6 +121,9 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("broker folder: %w", err)
 	}
+	if err := begin(o.Dir, o.Logger); err != nil {
+		return nil, fmt.Errorf("broker folder: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	b, err := open(ctx, o)
@@ -134,21 +139,18 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 }
 
 // open starts a broker on the store in its folder, or returns errStore.
-func open(ctx context.Context, o Options) (b *Broker, err error) {
+func open(ctx context.Context, o Options) (*Broker, error) {
 	if err := inspect(o.Dir); err != nil {
 		return nil, err
 	}
-	err = guarded(o.Dir, func() (err error) {
-		b, err = start(ctx, o)
-		return err
-	})
+	had, err := stored(o.Dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("broker folder: %w", err)
 	}
-	return b, nil
+	return start(ctx, o, had)
 }
 
-func start(ctx context.Context, o Options) (*Broker, error) {
+func start(ctx context.Context, o Options, had content) (*Broker, error) {
 	keys, err := newKeys()
 	if err != nil {
 		return nil, err
@@ -164,7 +166,7 @@ func start(ctx context.Context, o Options) (*Broker, error) {
 	}
 	b.srv.SetLoggerV2(log, false, false, false)
 	go b.srv.Start() // returns once started: the server has no listener of its own protocol
-	if err := b.serve(ctx, keys, log, opts); err != nil {
+	if err := b.serve(ctx, keys, log, opts, had); err != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		return nil, errors.Join(err, b.Shutdown(stop))
@@ -173,11 +175,11 @@ func start(ctx context.Context, o Options) (*Broker, error) {
 }
 
 // serve waits for the server, then lets clients in behind the guard.
-func (b *Broker) serve(ctx context.Context, keys keys, log *serverLog, opts *server.Options) error {
+func (b *Broker) serve(ctx context.Context, keys keys, log *serverLog, opts *server.Options, had content) error {
 	if err := ready(ctx, b.srv, log); err != nil {
 		return fmt.Errorf("start broker: %w", err)
 	}
-	if err := checkStore(b.srv, b.o.Dir); err != nil {
+	if err := had.check(b.srv); err != nil {
 		return fmt.Errorf("start broker: %w", err)
 	}
 	b.addr = net.JoinHostPort(opts.MQTT.Host, strconv.Itoa(opts.MQTT.Port))
@@ -255,6 +257,13 @@ func ready(ctx context.Context, srv *server.Server, log *serverLog) error {
 	}
 }
 
+// ended notes that the server has written all that it will. Shutdown may be called again.
+func (b *Broker) ended() {
+	if err := end(b.o.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		b.o.Logger.Warn("broker folder", "err", err)
+	}
+}
+
 // Addr returns host:port on which clients are served.
 func (b *Broker) Addr() string { return b.addr }
 
@@ -302,6 +311,7 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 		if b.guard != nil {
 			b.guard.close()
 		}
+		b.ended()
 	}()
 	select {
 	case <-done:

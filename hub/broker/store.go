@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -13,10 +14,9 @@ import (
 const (
 	storeDir = "jetstream"  // named by the server
 	asideDir = "unreadable" // the last store that was put aside
-	opening  = "opening"    // counts starts that the program did not survive
+	serving  = "serving"    // lies there from the start to an end in good order
 	messages = "$MQTT_msgs" // the server's stream of messages that wait for sessions
 
-	maxCrashes  = 2
 	minSealed   = 64      // bytes; an encrypted description or key is longer
 	nonceAndTag = 12 + 16 // bytes around what AES-GCM encrypts
 )
@@ -50,65 +50,82 @@ func inspect(dir string) error {
 	return nil
 }
 
-// guarded runs open and keeps count of the starts that did not come back from it, so that a
-// store on which the server dies in some other way does not keep the hub down for ever.
-func guarded(dir string, open func() error) error {
-	mark := filepath.Join(dir, opening)
-	crashes, err := os.ReadFile(mark) // #nosec G304 -- our own folder
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("broker folder: %w", err)
+// begin marks the store as one that is being worked with. One that was marked already, because the
+// program was killed or lost its power, is removed: the server writes its queues and where
+// each session stands in them one after the other, and takes halves of it for the whole; such a
+// session never gets a message again. Nodes and intake connect anew after such an end, and the
+// nodes send again whatever was on its way.
+func begin(dir string, log *slog.Logger) error {
+	mark := filepath.Join(dir, serving)
+	f, err := os.OpenFile(mark, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) // #nosec G304 -- our own folder
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		log.Info("the broker was not stopped in good order: its queues begin anew")
+		return os.RemoveAll(filepath.Join(dir, storeDir))
+	case err != nil:
+		return err
 	}
-	if len(crashes) >= maxCrashes {
-		if err := os.Remove(mark); err != nil {
-			return fmt.Errorf("broker folder: %w", err)
-		}
-		return fmt.Errorf("%w: the program ended %d times while opening it", errStore, len(crashes))
+	err = errors.Join(f.Sync(), f.Close())
+	if d, derr := os.Open(dir); derr == nil { // #nosec G304 -- our own folder
+		err = errors.Join(err, d.Sync(), d.Close())
 	}
-	if err := os.WriteFile(mark, append(crashes, 'x'), 0o600); err != nil { // #nosec G703 -- our own folder
-		return fmt.Errorf("broker folder: %w", err)
-	}
-	defer func() { _ = os.Remove(mark) }() // else it counts as one more, no harm
-	return open()
+	return err
 }
 
-// checkStore compares what lies on disk with what the server made of it. After a power cut or
-// with another key it leaves out streams, and consumers of streams, without a word to
+// end takes the mark away: the store is whole.
+func end(dir string) error { return os.Remove(filepath.Join(dir, serving)) }
+
+// content names the streams of a store, and the sessions' places in the queue.
+type content struct{ streams, consumers []string }
+
+// stored returns what lies on disk before the server has touched it.
+func stored(dir string) (c content, err error) {
+	base := filepath.Join(dir, storeDir, account, "streams")
+	if c.streams, err = folders(base); err == nil {
+		c.consumers, err = folders(filepath.Join(base, messages, "obs"))
+	}
+	return c, err
+}
+
+func folders(dir string) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
+// check compares what lay on disk with what the server made of it. After a disk's fault or
+// with another key it leaves out streams, or removes them, and consumers of streams, without a word to
 // anybody; a session whose consumer is missing would never get a message again, however
 // often its client subscribes.
-func checkStore(srv *server.Server, dir string) error {
+func (c content) check(srv *server.Server) error {
 	info, err := srv.Jsz(&server.JSzOptions{Account: account, Streams: true, Consumer: true})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errStore, err)
 	}
-	streams, consumers := map[string]bool{}, map[string]bool{}
+	known := map[string]bool{}
 	for _, a := range info.AccountDetails {
 		for _, s := range a.Streams {
-			streams[s.Name] = true
-			for _, c := range s.Consumer {
-				if s.Name == messages {
-					consumers[c.Name] = true
-				}
+			known[s.Name] = true
+			for _, consumer := range s.Consumer {
+				known[s.Name+"/"+consumer.Name] = true
 			}
 		}
 	}
-	base := filepath.Join(dir, storeDir, account, "streams")
-	if err := allKnown(base, streams); err != nil {
-		return err
+	for _, s := range c.streams {
+		if !known[s] {
+			return fmt.Errorf("%w: %s was not recovered; it is damaged or of another key", errStore, s)
+		}
 	}
-	return allKnown(filepath.Join(base, messages, "obs"), consumers)
-}
-
-func allKnown(dir string, known map[string]bool) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", errStore, err)
-	}
-	for _, e := range entries {
-		if e.IsDir() && !known[e.Name()] {
-			return fmt.Errorf("%w: %s was not recovered; it is damaged or of another key", errStore, filepath.Join(dir, e.Name()))
+	for _, n := range c.consumers {
+		if !known[messages+"/"+n] {
+			return fmt.Errorf("%w: %s of %s was not recovered; it is damaged or of another key", errStore, n, messages)
 		}
 	}
 	return nil

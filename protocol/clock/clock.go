@@ -42,6 +42,10 @@ const (
 	Doubtful Quality = 2 // farther from the hub's signed time than MaxAhead
 )
 
+// MaxAway is how long a node can be thought to have been without its hub. A clock that is farther ahead of what
+// is certain is wrong.
+const MaxAway = 2 * 365 * 24 * time.Hour
+
 // Clock gives rising stamps. Its zero value is not usable; see New.
 type Clock struct {
 	mu     sync.Mutex
@@ -49,24 +53,35 @@ type Clock struct {
 	last   Stamp
 	offset time.Duration // hub time less wall time, at the last signed word of the hub
 	heard  bool
+	sure   time.Time // had passed for certain when the wall clock showed since
+	since  time.Time
 }
 
 // New returns a clock over wall that never goes below last, the highest stamp that was
 // stored before the restart.
 func New(wall func() time.Time, last Stamp) *Clock { return &Clock{wall: wall, last: last} }
 
+// Sure records a time that has passed for certain, such as that of the hub's last word before the
+// start. A wall clock that is behind it, or farther ahead than MaxAway, is not believed:
+// until the hub is heard, time goes on from there.
+func (c *Clock) Sure(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sure, c.since = t, c.wall()
+}
+
 // Now returns a stamp higher than any returned or followed before, and its quality.
 //
 // A wall clock that starts in 1970 goes on from the last stamp. One that had been years
-// ahead is given up as soon as the hub's signed time shows it: only then may stamps fall,
-// and order inside the node is still kept by its numbers.
+// ahead is given up as soon as the hub's signed time, or what is certain, shows it: only then may
+// stamps fall, and order inside the node is still kept by its numbers.
 func (c *Clock) Now() (Stamp, Quality) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := StampOf(c.best())
 	ahead := now + Stamp(MaxAhead.Milliseconds()<<16) // #nosec G115 -- a positive constant
 	switch {
-	case now > c.last, c.heard && c.last > ahead:
+	case now > c.last, c.last > ahead && (c.heard || !c.likely(c.last.Time())):
 		c.last = now
 	default:
 		c.last++
@@ -75,24 +90,39 @@ func (c *Clock) Now() (Stamp, Quality) {
 }
 
 // Wall returns the best estimate of the present time: the wall clock, set right by the
-// hub's signed time where the two differ by more than MaxAhead, and never before the last stamp
-// unless the hub said so. Business days and expiry are judged by it.
+// hub's signed time where the two differ by more than MaxAhead, before that by what is certain, and
+// never before the last stamp unless the hub said so. Business days, expiry and certificates are
+// judged by it.
 func (c *Clock) Wall() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.best()
-	if last := c.last.Time(); !c.heard && last.After(now) {
+	if last := c.last.Time(); !c.heard && last.After(now) && c.likely(last) {
 		return last
 	}
 	return now
 }
 
 func (c *Clock) best() time.Time {
-	if c.heard && c.far() {
-		return c.wall().Add(c.offset)
+	now := c.wall()
+	switch {
+	case c.heard && c.far():
+		return now.Add(c.offset)
+	case c.heard:
+		return now
 	}
-	return c.wall()
+	if floor := c.floor(); now.Before(floor) || !c.likely(now) {
+		return floor
+	}
+	return now
 }
+
+// floor is the latest time that has passed for certain, as far as this machine knows. Setting its wall clock
+// does not move it.
+func (c *Clock) floor() time.Time { return c.sure.Add(c.wall().Sub(c.since)) }
+
+// likely reports whether t can be the present.
+func (c *Clock) likely(t time.Time) bool { return c.sure.IsZero() || t.Sub(c.floor()) <= MaxAway }
 
 func (c *Clock) far() bool { return c.offset > MaxAhead || c.offset < -MaxAhead }
 

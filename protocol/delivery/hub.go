@@ -292,10 +292,9 @@ func (d *Round) hello(s *NodeState, h Hello) error {
 	if ok, err := d.knows(h.Log); err != nil {
 		return err
 	} else if !ok {
-		if err := d.tx.Alarm(s.Node, ReasonLogBehind, fmt.Sprintf("log epoch %d, %d leaves", h.Log.Epoch, h.Log.Size)); err != nil {
-			return err
-		}
-		return d.refuse(s, h.Nonce, ReasonLogBehind)
+		// It is answered like any other: our head, which contradicts the one that it co-signed, is its evidence.
+		d.due[s.Node] = h.Nonce
+		return d.tx.Alarm(s.Node, ReasonLogBehind, fmt.Sprintf("log epoch %d, %d leaves", h.Log.Epoch, h.Log.Size))
 	}
 	d.due[s.Node] = h.Nonce
 	allowed := feed.For(s.Warehouse)

@@ -56,6 +56,9 @@ const (
 // Judge says what to do with an authentic batch. at returns the header hash stored for a
 // place of this node, also in sealed epochs. Accept moves the head; Hold may open a dispute.
 func (s *NodeState) Judge(h change.Header, hash change.Hash, at func(epoch, seq uint64) (change.Hash, bool, error)) (Verdict, Reason, error) {
+	if s.decided(hash) {
+		return Duplicate, "", nil
+	}
 	if h.Epoch != s.Head.Epoch || h.Seq <= s.Head.Seq {
 		stored, ok, err := at(h.Epoch, h.Seq)
 		switch {
@@ -72,6 +75,8 @@ func (s *NodeState) Judge(h change.Header, hash change.Hash, at func(epoch, seq 
 		}
 	}
 	switch {
+	case s.Revoked && !s.trusted(h) && h.Seq > s.Head.Seq+1: // its chain ends here: nothing will ever close the gap
+		return Hold, ReasonRevoked, nil
 	case h.Seq > s.Head.Seq+1:
 		return Gap, "", nil
 	case h.Prev != s.Head.Hash:
@@ -81,6 +86,12 @@ func (s *NodeState) Judge(h change.Header, hash change.Hash, at func(epoch, seq 
 	}
 	s.Head = Place{Epoch: h.Epoch, Seq: h.Seq, Hash: hash}
 	return Accept, "", nil
+}
+
+// decided reports whether a person has accepted or rejected that batch when it was held. It may come again
+// and is no new dispute.
+func (s *NodeState) decided(hash change.Hash) bool {
+	return slices.Contains(s.Rejected, hash) || slices.ContainsFunc(s.Sealed, func(p Place) bool { return p.Hash == hash })
 }
 
 func (s *NodeState) fork() (Verdict, Reason, error) {
@@ -117,6 +128,9 @@ func (s *NodeState) Hear(h Hello) Reason {
 	s.SentTo = h.Log
 	known := slices.Index(s.Boots, h.Boot)
 	switch {
+	case s.settled(): // whoever speaks first now is the one that is left
+		s.Boots = slices.DeleteFunc(s.Boots, func(b Boot) bool { return b == Boot{} || b == h.Boot })
+		s.present(h.Boot)
 	case known >= 0 && known == len(s.Boots)-1:
 	case known < 0:
 		s.present(h.Boot)
@@ -179,5 +193,13 @@ func (s *NodeState) Branch(hash change.Hash) Place {
 	return p
 }
 
-// Decide closes the dispute after a person has decided.
-func (s *NodeState) Decide() { s.Dispute = "" }
+// Decide closes the dispute after a person has decided. The run of the program that is left may be any of
+// those that were heard: the zero Boot stands in for it until it speaks.
+func (s *NodeState) Decide() {
+	s.Dispute = ""
+	if !s.settled() {
+		s.Boots = append(s.Boots, Boot{})
+	}
+}
+
+func (s *NodeState) settled() bool { return len(s.Boots) > 0 && s.Boots[len(s.Boots)-1] == Boot{} }

@@ -49,8 +49,13 @@ func must(t *testing.T, err error) {
 
 func (r round) run(t *testing.T, seed uint64) {
 	site, err := play.NewSite(t.Context(), play.Options{Dir: t.TempDir(), Mosquitto: r.mosquitto, Log: t.Output()})
-	t.Cleanup(site.Close)
 	must(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(site.Logs())
+		}
+		site.Close()
+	})
 	scans := [2]*play.Scans{play.NewScans(seed), play.NewScans(seed)} // the same goods at both nodes, not the same scans
 	must(t, site.Catalogue(t.Context(), scans[0].Items()))
 	scans[1].Rand = rand.New(rand.NewPCG(seed, 1))

@@ -164,9 +164,10 @@ func (p *Player) Scan(ctx context.Context, raw string) ([]rig.Feedback, error) {
 func (p *Player) transmit(ctx context.Context, raw []byte) error {
 	alive, cancel := context.WithCancel(ctx)
 	defer cancel()
+	ended := p.Edge.Process.Ended()
 	go func() {
 		select {
-		case <-p.Edge.Process.Ended():
+		case <-ended:
 			cancel()
 		case <-alive.Done():
 		}
@@ -306,4 +307,36 @@ func sameAll(a, b []barcode.Scan) bool {
 		}
 	}
 	return true
+}
+
+// Rewind begins again at what the station has now: its store was put back to an older one, which knows fewer scans.
+func (p *Player) Rewind(ctx context.Context) error {
+	told, err := p.browser.Scans(ctx, p.station, 0)
+	if err != nil {
+		return err
+	}
+	p.last = int64(len(told))
+	p.Detach()
+	return p.Attach(ctx)
+}
+
+// Absorb takes over what another player had confirmed, when the hub is to have both. Neither plays any more of it.
+func (p *Player) Absorb(o *Player) {
+	p.scans, p.accepted, p.refused = p.scans+o.scans, p.accepted+o.accepted, p.refused+o.refused
+	p.confirmed = append(p.confirmed, o.confirmed...)
+	p.judge.add(o.confirmed)
+}
+
+// Credit records a scan that was confirmed in another way and has to be at the hub as well.
+func (p *Player) Credit(movement string, raw []byte) error {
+	for _, s := range barcode.Decode(barcode.Profile{}, raw, p.now) {
+		row, ok := p.judge.take(s, "")
+		if !ok {
+			return fmt.Errorf("%q is no goods receipt", raw)
+		}
+		p.scans++
+		p.accepted++
+		p.confirmed = append(p.confirmed, confirmed{movement, row})
+	}
+	return nil
 }

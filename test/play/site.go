@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"stockade/firmware-tools/simulate"
@@ -43,7 +44,7 @@ type Site struct {
 	scanner []*simulate.Scanner
 }
 
-// NewSite brings up hub, broker and nodes. Whatever fails, the caller closes the site.
+// NewSite brings up hub, broker and nodes. The error of one that does not come up says what its programs said.
 func NewSite(ctx context.Context, o Options) (*Site, error) {
 	if len(o.Warehouses) == 0 {
 		o.Warehouses = []string{"SHA", "CTU"}
@@ -55,23 +56,31 @@ func NewSite(ctx context.Context, o Options) (*Site, error) {
 		o.Log = io.Discard
 	}
 	s := &Site{o: o, now: time.Now(), items: Items{}}
+	if err := s.start(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("%w\n%s", err, s.Logs())
+	}
+	return s, nil
+}
+
+func (s *Site) start(ctx context.Context) error {
 	var err error
-	if s.Rig, err = rig.New(o.Dir); err != nil {
-		return s, err
+	if s.Rig, err = rig.New(s.o.Dir); err != nil {
+		return err
 	}
 	addr, err := rig.FreePort()
 	if err != nil {
-		return s, err
+		return err
 	}
 	if err := s.startHub(ctx, addr); err != nil {
-		return s, err
+		return err
 	}
-	for i, w := range o.Warehouses {
+	for i, w := range s.o.Warehouses {
 		if err := s.addEdge(ctx, i, w, addr); err != nil {
-			return s, err
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // Say tells whoever watches what happens.
@@ -247,3 +256,23 @@ func (s *Site) Close() {
 		r.Close()
 	}
 }
+
+// Logs returns the ends of what the programs have printed, for a test that failed.
+func (s *Site) Logs() string {
+	if s.Rig == nil {
+		return ""
+	}
+	files, _ := filepath.Glob(filepath.Join(s.Rig.Dir, "*.log")) // fails only for a bad pattern
+	var out strings.Builder
+	for _, f := range files {
+		b, err := os.ReadFile(f) // #nosec G304 -- found above
+		if err != nil {
+			continue
+		}
+		lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+		fmt.Fprintf(&out, "--- %s\n%s\n", filepath.Base(f), strings.Join(lines[max(0, len(lines)-logLines):], "\n"))
+	}
+	return out.String()
+}
+
+const logLines = 60

@@ -14,8 +14,8 @@ func site(t *testing.T, o Options) *Site {
 	t.Helper()
 	o.Dir, o.Log = t.TempDir(), t.Output()
 	s, err := NewSite(t.Context(), o)
-	t.Cleanup(s.Close)
 	must(t, err)
+	t.Cleanup(s.Close)
 	return s
 }
 

@@ -17,8 +17,8 @@ const org topic.Org = "demo"
 func TestOwnTopicsOnly(t *testing.T) {
 	t.Parallel()
 	site, err := play.NewSite(t.Context(), play.Options{Dir: t.TempDir(), Mosquitto: true, Log: t.Output()})
-	t.Cleanup(site.Close)
 	must(t, err)
+	t.Cleanup(site.Close)
 	line := []byte("]E06901234567892\r")
 	must(t, site.Catalogue(t.Context(), [][]byte{line}))
 	must(t, site.Quiet(t.Context()))

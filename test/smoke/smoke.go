@@ -34,10 +34,10 @@ func Run(ctx context.Context, o Options) (res Result, err error) {
 		return res, err
 	}
 	site, err := play.NewSite(ctx, play.Options{Dir: o.Dir, Mosquitto: o.Mosquitto, IdleGap: gapFor(lines), Log: o.Log})
-	defer site.Close()
 	if err != nil {
 		return res, err
 	}
+	defer site.Close()
 	if err := site.Catalogue(ctx, lines); err != nil {
 		return res, err
 	}

@@ -96,25 +96,13 @@ func (k *certificates) pageTLS() (*tls.Config, error) {
 	}}, nil
 }
 
-// maxAway is how long a node can be thought to have been without its hub. A clock that is farther
-// ahead of the hub's last word than that is wrong.
-const maxAway = 2 * 365 * 24 * time.Hour
+// judge tells the time at which certificates are judged. A machine whose clock is years off would not reach the
+// hub that could set it right, so it is the clock's best estimate and not what the machine shows.
+func (k *certificates) judge() time.Time { return k.clock.Wall() }
 
-// judge tells the time at which certificates are judged: the hub's, where it was heard since the
-// start; else the latest of this machine's clock, the time of the build and the hub's last
-// word. A machine whose clock is years ahead would so never reach the hub that could set
-// it right: it is then judged by the hub's last word alone.
-func (k *certificates) judge() time.Time {
-	if k.clock.Quality() != clock.Unsynced {
-		return k.clock.Wall()
-	}
-	k.mu.Lock()
-	sure := pki.Latest(pki.At(buildTime()), pki.At(k.kept.HubTime))()
-	k.mu.Unlock()
-	if now := time.Now(); now.After(sure) && now.Sub(sure) < maxAway {
-		return now
-	}
-	return sure
+// certain is a time that has passed by now: that of the build, or of the hub's last word.
+func certain(e store.Enrolment) time.Time {
+	return pki.Latest(pki.At(buildTime()), pki.At(e.HubTime))()
 }
 
 func buildTime() time.Time {

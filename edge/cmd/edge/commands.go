@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"stockade/edge/enrolment"
 	"stockade/edge/station"
@@ -127,6 +130,37 @@ func printStatus(ctx context.Context, c config, _ options, stdout io.Writer, _ *
 			LogEpoch: st.Log.Epoch, LogSize: st.Log.Size, Frozen: st.Frozen, Rejoin: st.Asked != [16]byte{}}, err
 	})
 }
+
+// printHead prints a head of the hub's log as it was signed: for hub log reopen, or to hold against another.
+func printHead(ctx context.Context, c config, o options, stdout io.Writer, _ *slog.Logger) error {
+	s, done, err := openStore(ctx, c, false)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var head []byte
+	if err := s.View(ctx, func(tx *store.Tx) error {
+		cosigned, seen, err := tx.Heads()
+		if head = cosigned; o.seen {
+			head = seen
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	switch {
+	case len(head) == 0:
+		return errNothingSeen
+	case !utf8.Valid(head): // no head but another message of the hub's
+		_, err = fmt.Fprintln(stdout, base64.StdEncoding.EncodeToString(head))
+	default:
+		_, err = stdout.Write(head)
+	}
+	return err
+}
+
+// errNothingSeen is returned when the node has nothing to show against the hub.
+var errNothingSeen = errors.New("总部的日志未出现矛盾 / nothing contradicts the hub's log")
 
 // view prints what is read from the store as JSON. It works while the node runs.
 func view(ctx context.Context, c config, stdout io.Writer, read func(*store.Tx) (any, error)) error {

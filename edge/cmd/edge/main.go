@@ -45,6 +45,7 @@ const usage = `用法 / usage: edge COMMAND --config FILE
   stock --json                    本仓库存 / stock of this warehouse
   scans --station S --after N     某工位处理过的扫描 / what a station has dealt with
   status                          数量与同步状态 / figures and state of delivery
+  head [--seen]                   本节点最后联署的总部日志头；--seen：与之矛盾的证据 / the hub's log head that this node co-signed last; --seen: what contradicts it
   version`
 
 // options are the flags of all commands.
@@ -54,6 +55,7 @@ type options struct {
 	station string
 	after   int64
 	json    bool
+	seen    bool
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -69,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	command, ok := map[string]func(context.Context, config, options, io.Writer, *slog.Logger) error{
-		"serve": serve, "enrol": enrol, "stock": printStock, "scans": printScans, "status": printStatus,
+		"serve": serve, "enrol": enrol, "stock": printStock, "scans": printScans, "status": printStatus, "head": printHead,
 	}[args[0]]
 	if !ok {
 		return fmt.Errorf("%w: 没有命令 / no command %q", errUsage, args[0])
@@ -81,6 +83,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.token, "token", "", "enrolment token, or @FILE")
 	flags.StringVar(&o.station, "station", "", "station")
 	flags.Int64Var(&o.after, "after", 0, "scan number")
+	flags.BoolVar(&o.seen, "seen", false, "what contradicts the head")
 	flags.BoolVar(&o.json, "json", true, "print JSON")
 	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 || o.config == "" {
 		return fmt.Errorf("%w: --config FILE", errUsage)

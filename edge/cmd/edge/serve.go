@@ -127,11 +127,12 @@ func (n *node) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.clock = clock.New(time.Now, last)
+	n.clock = clock.New(machineTime, last)
+	n.clock.Sure(certain(n.enrolment))
 	if n.certificates, err = newCertificates(n.enrolment, n.clock); err != nil {
 		return err
 	}
-	n.uplink, err = uplink.New(uplink.Options{Store: n.store, Trust: n.enrolment.Trust, Clock: n.clock, Logger: n.log.With("part", "uplink"), Line: n.line})
+	n.uplink, err = uplink.New(uplink.Options{Store: n.store, Trust: n.enrolment.Trust, Clock: n.clock, Logger: n.log.With("part", "uplink"), Line: n.line, Now: machineTime})
 	if err != nil {
 		return err
 	}
