@@ -184,9 +184,9 @@ func SaltedHash(salt, change []byte) Hash {
 	return Hash(mac.Sum(nil))
 }
 
-// zstd of the fastest level that still finds matches across changes; one encoder and
-// decoder serve all goroutines (EncodeAll and DecodeAll keep no state).
+// zstd of the fastest level that still finds matches across changes; they serve all goroutines (EncodeAll
+// and DecodeAll keep no state). There is one encoder, because it takes 5 MiB and a node cuts one batch at a time.
 var (
-	packer   = must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(2), zstd.WithEncoderCRC(false), zstd.WithWindowSize(512<<10)))
+	packer   = must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithWindowSize(512<<10)))
 	unpacker = must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(MaxUnpacked), zstd.WithDecoderMaxWindow(1<<20)))
 )
