@@ -42,7 +42,8 @@ smoke: $(if $(BROKER),tools-test,tools) build ## scans from SCANS=FILE through r
 	@.ci/foreground build/bin-test/smoke $(if $(SCANS),-scans '$(abspath $(SCANS))') $(if $(BROKER),-broker '$(BROKER)')
 
 .PHONY: bench
-bench: tools-test build ## measurements as JSON lines / 性能测量（JSON 行）
+bench: ## measurements as JSON lines / 性能测量（JSON 行）
+	@$(MAKE) --no-print-directory tools-test build >&2 # standard output is for the lines alone
 	@go build -o build/bin-test/ ./test/cmd/bench
 	@.ci/foreground build/bin-test/bench
 

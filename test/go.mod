@@ -3,6 +3,7 @@ module stockade/test
 go 1.26.0
 
 require (
+	github.com/mattn/go-sqlite3 v1.14.53
 	golang.org/x/mod v0.42.0
 	golang.org/x/sync v0.24.0
 	stockade/edge v0.0.0
@@ -18,7 +19,6 @@ require (
 	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
 	github.com/gorilla/websocket v1.5.3 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
-	github.com/mattn/go-sqlite3 v1.14.53 // indirect
 	github.com/veraison/go-cose v1.3.0 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	golang.org/x/net v0.62.0 // indirect

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -163,10 +164,17 @@ func (b Batch) Unpack(h Header) (Contents, error) {
 
 // ChangeSalt derives the salt of change number n, which can be shown to prove that change
 // without showing its neighbours: HMAC-SHA-256 of the number, big endian, under the batch salt.
-func ChangeSalt(batchSalt []byte, n uint64) []byte {
-	mac := hmac.New(sha256.New, batchSalt)
-	mac.Write(binary.BigEndian.AppendUint64(nil, n))
-	return mac.Sum(nil)
+func ChangeSalt(batchSalt []byte, n uint64) []byte { return newSalter(batchSalt).salt(n) }
+
+// salter derives the salts of many changes of a batch: the key is taken in once.
+type salter struct{ mac hash.Hash }
+
+func newSalter(batchSalt []byte) salter { return salter{hmac.New(sha256.New, batchSalt)} }
+
+func (s salter) salt(n uint64) []byte {
+	s.mac.Reset()
+	s.mac.Write(binary.BigEndian.AppendUint64(nil, n))
+	return s.mac.Sum(nil)
 }
 
 // SaltedHash hides a change until its salt is shown: HMAC-SHA-256 of the change under its salt.
@@ -176,9 +184,9 @@ func SaltedHash(salt, change []byte) Hash {
 	return Hash(mac.Sum(nil))
 }
 
-// zstd of the fastest level that still finds matches across changes; one encoder and
-// decoder serve all goroutines (EncodeAll and DecodeAll keep no state).
+// zstd of the fastest level that still finds matches across changes; they serve all goroutines (EncodeAll
+// and DecodeAll keep no state). There is one encoder, because it takes 5 MiB and a node cuts one batch at a time.
 var (
-	packer   = must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(2), zstd.WithEncoderCRC(false), zstd.WithWindowSize(512<<10)))
+	packer   = must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithWindowSize(512<<10)))
 	unpacker = must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(MaxUnpacked), zstd.WithDecoderMaxWindow(1<<20)))
 )

@@ -8,12 +8,16 @@ import (
 
 // rootOf returns the RFC 6962 section 2.1 tree head over the salted hashes of changes.
 func rootOf(salt []byte, first uint64, changes [][]byte) Hash {
+	return subtree(leavesOf(salt, first, changes))
+}
+
+func leavesOf(salt []byte, first uint64, changes [][]byte) []Hash {
+	salts := newSalter(salt)
 	leaves := make([]Hash, len(changes))
 	for i, c := range changes {
-		n := first + uint64(i) // #nosec G115 -- an index is not negative
-		leaves[i] = leafHash(SaltedHash(ChangeSalt(salt, n), c))
+		leaves[i] = leafHash(SaltedHash(salts.salt(first+uint64(i)), c)) // #nosec G115 -- an index is not negative
 	}
-	return subtree(leaves)
+	return leaves
 }
 
 func leafHash(h Hash) Hash { return sha256.Sum256(append([]byte{0}, h[:]...)) }
@@ -40,10 +44,7 @@ func (c Contents) Prove(first uint64, i int) ([]Hash, error) {
 	if i < 0 || i >= len(c.Changes) {
 		return nil, fmt.Errorf("prove change %d of %d", i, len(c.Changes))
 	}
-	leaves := make([]Hash, len(c.Changes))
-	for j, b := range c.Changes {
-		leaves[j] = leafHash(SaltedHash(ChangeSalt(c.Salt, first+uint64(j)), b)) // #nosec G115 -- an index
-	}
+	leaves := leavesOf(c.Salt, first, c.Changes)
 	var path []Hash
 	for len(leaves) > 1 {
 		k := split(len(leaves))

@@ -247,6 +247,8 @@ func concurrent(c Count, m Movement) bool {
 	return !sameStream && !c.Seen.Covers(m.ID) && m.Time <= c.Time
 }
 
+// subject names a cell in a case. Every movement asks for two.
 func subject(c Cell) string {
-	return fmt.Sprintf("%s|%s|%s|%s|%s|%s", c.Location, c.Key.SKU, c.Key.Lot, c.Key.Serial, c.Key.Expiry, c.Key.State)
+	k := c.Key
+	return string(c.Location) + "|" + string(k.SKU) + "|" + string(k.Lot) + "|" + string(k.Serial) + "|" + string(k.Expiry) + "|" + k.State.String()
 }

@@ -11,9 +11,9 @@ package stock
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // NodeID names a node; it is also its MQTT client id and the common name of its certificate.
@@ -80,17 +80,37 @@ const (
 	Production Location = "@production"
 )
 
-var (
-	nodePattern      = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
-	warehousePattern = regexp.MustCompile(`^[A-Z0-9]{1,12}$`)
-	binPattern       = regexp.MustCompile(`^[\p{L}\p{N}._-]{1,40}$`)
-)
+// Valid reports whether n is well formed: 1 to 40 of a-z, 0-9 and hyphen.
+func (n NodeID) Valid() bool {
+	return consists(string(n), 40, func(r rune) bool { return r == '-' || digit(r) || ('a' <= r && r <= 'z') })
+}
 
-// Valid reports whether n is well formed.
-func (n NodeID) Valid() bool { return nodePattern.MatchString(string(n)) }
+// Valid reports whether w is well formed: 1 to 12 of A-Z and 0-9.
+func (w Warehouse) Valid() bool {
+	return consists(string(w), 12, func(r rune) bool { return digit(r) || ('A' <= r && r <= 'Z') })
+}
 
-// Valid reports whether w is well formed.
-func (w Warehouse) Valid() bool { return warehousePattern.MatchString(string(w)) }
+// validBin reports whether a bin's code is well formed: 1 to 40 letters and digits of any script, dots,
+// underscores and hyphens.
+func validBin(code string) bool {
+	return consists(code, 40, func(r rune) bool {
+		return r == '-' || r == '.' || r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r)
+	})
+}
+
+func digit(r rune) bool { return '0' <= r && r <= '9' }
+
+// consists reports whether s is 1 to most characters that are all allowed. Every movement asks
+// several times, so it is no regular expression.
+func consists(s string, most int, allowed func(rune) bool) bool {
+	n := 0
+	for _, r := range s { // bytes that are not UTF-8 come as U+FFFD, which is no letter
+		if n++; n > most || !allowed(r) {
+			return false
+		}
+	}
+	return n > 0
+}
 
 // Bin returns the location of a bin of w.
 func (w Warehouse) Bin(code string) Location { return Location(string(w) + "/" + code) }
@@ -122,7 +142,7 @@ func (l Location) Check() error {
 		return nil
 	}
 	w, bin, ok := strings.Cut(string(l), "/")
-	if !ok || !Warehouse(w).Valid() || !binPattern.MatchString(bin) {
+	if !ok || !Warehouse(w).Valid() || !validBin(bin) {
 		return fmt.Errorf("location %q: want WAREHOUSE/BIN", string(l))
 	}
 	return nil

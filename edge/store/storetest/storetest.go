@@ -75,22 +75,25 @@ func View(t testing.TB, s *store.Store, fn func(*store.Tx) error) {
 // Feed applies values (feed.Item, feed.Location, feed.Sibling) as the next chunk of a feed.
 func Feed(t testing.TB, s *store.Store, name string, values ...any) {
 	t.Helper()
-	Update(t, s, func(tx *store.Tx) error {
-		st, err := tx.SenderState()
+	Update(t, s, func(tx *store.Tx) error { return PutFeed(tx, name, values...) })
+}
+
+// PutFeed is Feed in a transaction that is open.
+func PutFeed(tx *store.Tx, name string, values ...any) error {
+	st, err := tx.SenderState()
+	if err != nil {
+		return err
+	}
+	at := delivery.FeedPlace{Feed: name, LogEpoch: 1, Version: st.Feeds[name].Place.Version + 1}
+	var entries []feed.Entry
+	for _, v := range values {
+		e, err := feed.Pack(v)
 		if err != nil {
 			return err
 		}
-		at := delivery.FeedPlace{Feed: name, LogEpoch: 1, Version: st.Feeds[name].Place.Version + 1}
-		var entries []feed.Entry
-		for _, v := range values {
-			e, err := feed.Pack(v)
-			if err != nil {
-				return err
-			}
-			entries = append(entries, e)
-		}
-		return tx.PutChunk(at, change.Hash{}, entries)
-	})
+		entries = append(entries, e)
+	}
+	return tx.PutChunk(at, change.Hash{}, entries)
 }
 
 // Item returns an active item that is counted in pieces, under one code.
