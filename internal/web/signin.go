@@ -22,6 +22,16 @@ const (
 	languageCookie = "__Host-language"
 )
 
+// own returns the name under which this server keeps a cookie. Browsers do not tell ports of a
+// host apart: without a name of its own, a hub and a node on one machine would sign each
+// other's readers out.
+func (s *Server) own(cookie string) string {
+	if s.opt.Instance == "" {
+		return cookie
+	}
+	return cookie + "-" + s.opt.Instance
+}
+
 func (s *Server) ownRoutes() []Route {
 	return []Route{
 		{"GET", "/assets/:name", Public, s.getAsset, nil},
@@ -115,7 +125,7 @@ func (s *Server) postLogout(v *Visit) error {
 			return err
 		}
 	}
-	v.setCookie(sessionCookie, "", -time.Hour)
+	v.setCookie(v.server.own(sessionCookie), "", -time.Hour)
 	v.Set("Clear-Site-Data", `"cache", "storage"`)
 	return v.See("/login")
 }
@@ -170,8 +180,8 @@ func (v *Visit) from() identity.From {
 
 // enter gives the browser its session and goes on to next.
 func (v *Visit) enter(s identity.Session, next string) error {
-	v.setCookie(sessionCookie, s.Token, 0)
-	v.setCookie(visitorCookie, "", -time.Hour)
+	v.setCookie(v.server.own(sessionCookie), s.Token, 0)
+	v.setCookie(v.server.own(visitorCookie), "", -time.Hour)
 	return v.See(next)
 }
 
@@ -183,7 +193,7 @@ func (v *Visit) greet() {
 	b := make([]byte, 24)
 	_, _ = rand.Read(b) // never fails, see crypto/rand
 	v.token = base64.RawURLEncoding.EncodeToString(b)
-	v.setCookie(visitorCookie, v.token, 0)
+	v.setCookie(v.server.own(visitorCookie), v.token, 0)
 }
 
 // setCookie sets a cookie for life; zero is until the browser closes, below zero removes it.

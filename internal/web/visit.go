@@ -84,7 +84,7 @@ func (v *Visit) Page(name string, data any) error {
 
 // person finds out who asks. Guests are asked for by the route alone.
 func (v *Visit) identify(ctx context.Context) error {
-	token := v.Cookies(sessionCookie)
+	token := v.Cookies(v.server.own(sessionCookie))
 	if token == "" {
 		return nil
 	}
