@@ -72,7 +72,6 @@ func (s *Server) getLogin(v *Visit) error {
 	if v.Person.Account != "" {
 		return v.See(next)
 	}
-	v.greet()
 	return v.Page("login", loginPage{Next: next})
 }
 
@@ -98,7 +97,6 @@ func (s *Server) getFirst(v *Visit) error {
 	if !empty {
 		return v.See("/login")
 	}
-	v.greet()
 	return v.Page("first", loginPage{})
 }
 
@@ -185,7 +183,8 @@ func (v *Visit) enter(s identity.Session, next string) error {
 	return v.See(next)
 }
 
-// greet gives a reader who is not signed in the cookie that the form's token is made from.
+// greet gives a reader who is not signed in the cookie that the token of forms, and of an open
+// station's buttons, is made from.
 func (v *Visit) greet() {
 	if v.token != "" {
 		return
