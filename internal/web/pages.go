@@ -140,9 +140,9 @@ func (s *Server) say(l Lang, key string, pairs ...any) (string, error) {
 	return s.texts.Text(l, key, args), nil
 }
 
-// local returns t in the zone it carries or, when that is UTC, in the server's zone.
+// local returns t in the zone it carries or, when that is UTC or the machine's, in the server's zone.
 func (s *Server) local(t time.Time) time.Time {
-	if t.Location() == time.UTC {
+	if t.Location() == time.UTC || t.Location() == time.Local {
 		return t.In(s.opt.Zone)
 	}
 	return t
