@@ -70,7 +70,18 @@ async function person(browser, options) {
 export async function shot(page, name) {
   if (!process.env.SHOTS) return;
   mkdirSync(process.env.SHOTS, { recursive: true });
-  await page.screenshot({ path: join(process.env.SHOTS, name + ".png"), fullPage: true, animations: "disabled" });
+  await page.screenshot({ path: join(process.env.SHOTS, name + ".png"), fullPage: true, caret: "initial" });
+}
+
+/** steps returns a test function for steps that build upon each other: behind one that fails the others fail at once, instead of waiting in vain. */
+export function steps(test) {
+  let failed = "";
+  return (name, run) => test(name, async () => {
+    assert.equal(failed, "", "an earlier step failed");
+    failed = name;
+    await run();
+    failed = "";
+  });
 }
 
 /** until waits for a condition that no page can be asked for. */

@@ -163,7 +163,7 @@ func (w *world) clone(ctx context.Context, c command) (answer, error) {
 		return answer{}, err
 	}
 	o := e.Options
-	o.Stations = nil
+	o.Listen, o.Stations = "", nil
 	for _, s := range e.Options.Stations {
 		s.Scanner, s.Printer = filepath.Join(elsewhere.Dir, "no-scanner"), ""
 		o.Stations = append(o.Stations, s)

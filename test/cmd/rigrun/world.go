@@ -120,6 +120,9 @@ func (w *world) addNode(ctx context.Context, s setup, i int) (p place, err error
 		}
 		o.Stations = append(o.Stations, station)
 	}
+	if o.Listen, err = rig.FreePort(); err != nil { // kept over a restart, as a browser expects
+		return p, err
+	}
 	e, err := w.rig.NewEdge(o)
 	if err != nil {
 		return p, err
