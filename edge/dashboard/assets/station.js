@@ -107,11 +107,11 @@
     stream.addEventListener("open", () => lost(""));
     stream.addEventListener("scan", (e) => onScan(JSON.parse(e.data)));
     stream.addEventListener("state", (e) => onState(JSON.parse(e.data)));
-    stream.addEventListener("end", () => { stream.close(); location.reload(); });
+    stream.addEventListener("end", () => { stream.close(); window.stockadeReload(); });
     stream.addEventListener("error", () => {
       lost("station.offline");
       // the browser tries again by itself unless the server refused
-      if (stream.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
+      if (stream.readyState === EventSource.CLOSED) setTimeout(window.stockadeReload, 3000);
     });
     window.addEventListener("pagehide", () => stream.close());
   }
