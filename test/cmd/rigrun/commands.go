@@ -41,7 +41,8 @@ var commands = map[string]func(*world, context.Context, command) (answer, error)
 		p, err := w.startNode(ctx, c.Node)
 		return answer{Address: p.Address}, err
 	},
-	"clone": (*world).clone,
+	"clone":   (*world).clone,
+	"unclone": (*world).unclone,
 }
 
 // answer carries out a line.
@@ -60,6 +61,15 @@ func (w *world) answer(ctx context.Context, line []byte) answer {
 		a.Error = err.Error()
 	}
 	return a
+}
+
+// unclone switches all copies off.
+func (w *world) unclone(context.Context, command) (answer, error) {
+	for _, c := range w.copies {
+		c.Process.Kill()
+	}
+	w.copies = nil
+	return answer{}, nil
 }
 
 func (w *world) at(station string) (*devices, error) {

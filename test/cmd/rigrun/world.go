@@ -179,9 +179,7 @@ func code(ctx context.Context, p *rig.Process) (string, error) {
 // close stops everything.
 func (w *world) close() error {
 	var errs []error
-	for _, c := range w.copies {
-		c.Process.Kill()
-	}
+	_, _ = w.unclone(context.Background(), command{})
 	for _, id := range w.order {
 		if p := w.edges[id].Process; p != nil && p.Running() {
 			errs = append(errs, p.Stop())
