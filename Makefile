@@ -30,7 +30,7 @@ run: tools build ## hub, two warehouses and simulated devices until Ctrl-C; FRES
 test: tools-test build ## all tests, browser included / 全部测试（含浏览器）
 	go test -timeout 9m work
 	@go build -o build/bin-test/ ./test/cmd/rigrun
-	node --test test/browser/*.test.mjs
+	node --test --test-concurrency=2 test/browser/*.test.mjs
 
 .PHONY: build
 build: deps assets ## programs into build/bin; ARCH=arm64 or armhf: edge and fw for the Pi / 编译程序；ARCH=arm64 或 armhf：树莓派版

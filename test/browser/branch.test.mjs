@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, steps, until } from "./browser.mjs";
 import { catalogue, ean, gs1, items, milk, rice, tea } from "./goods.mjs";
-import { inspect } from "./look.mjs";
+import { glance, inspect } from "./look.mjs";
 import { begin } from "./people.mjs";
 import { start } from "./rig.mjs";
 
@@ -30,9 +30,9 @@ const scan = (text) => rig.scan("dock-1", text);
 step("an empty branch says what to do next", async () => {
   await begin(p, edge);
   await p.page.getByText("还没有流水").waitFor();
-  await inspect(p, "branch-empty", data);
+  await glance(p, "branch-empty", data);
   await p.visit(edge.address, "/stock");
-  await inspect(p, "branch-stock-empty", data);
+  await glance(p, "branch-stock-empty", data);
 });
 
 step("the overview follows the scans", async () => {
@@ -58,7 +58,7 @@ step("without a line the branch says so, and works on", async () => {
   await figure("待总部确认").getByText("未连接总部，1 条待发送；照常作业").waitFor();
   await p.page.locator("tr", { hasText: tea.name }).getByText("待发送").waitFor();
   await p.page.locator(".card", { hasText: "与总部同步" }).locator(".tag-warn", { hasText: "未连接" }).waitFor();
-  await inspect(p, "branch-cut", data);
+  await glance(p, "branch-cut", data);
   await rig.line(true);
   await figure("待总部确认").getByText("全部已确认").waitFor();
 });
@@ -70,7 +70,7 @@ step("devices in need are seen", async () => {
   await rig.device("dock-1", "scanner", false);
   await devices.locator("li", { hasText: "dock-1-printer" }).getByText("缺纸，请装纸").waitFor();
   await devices.locator("li", { hasText: "dock-1-scanner" }).getByText("未连接").waitFor();
-  await inspect(p, "branch-devices", data);
+  await glance(p, "branch-devices", data);
   await rig.device("dock-1", "paper", true);
   await rig.device("dock-1", "scanner", true);
   await devices.locator(".tag-bad").first().waitFor({ state: "detached" });

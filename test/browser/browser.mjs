@@ -11,7 +11,7 @@ const program = "/usr/bin/chromium";
 /** patience is how long anything may take on a busy machine, in milliseconds. */
 export const patience = 30_000;
 
-export const sizes = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
+export const sizes = { narrow: { width: 360, height: 740 }, phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
 /** launch starts the browser with a profile of its own. */
 export async function launch() {

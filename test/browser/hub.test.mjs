@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, steps, until } from "./browser.mjs";
 import { catalogue, ean, gs1, items, milk, oil, rice, soap } from "./goods.mjs";
-import { inspect } from "./look.mjs";
+import { glance, inspect } from "./look.mjs";
 import { begin } from "./people.mjs";
 import { start } from "./rig.mjs";
 
@@ -43,7 +43,7 @@ const stocked = (rows) => until(`${rows} rows of stock`, async () => (await rig.
 step("a hub without stock says what to do next", async () => {
   await begin(p, hub);
   await p.page.getByText("还没有库存").waitFor();
-  await inspect(p, "hub-empty", data);
+  await glance(p, "hub-empty", data);
 });
 
 step("stock of both warehouses, found by name, SKU, GTIN and lot", async () => {
@@ -100,7 +100,7 @@ step("the nodes and the head of the audit log", async () => {
 step("goods that went out unseen are a case, and close when it is cleared up", async () => {
   await p.visit(hub.address, "/exceptions");
   await p.page.getByText("没有异常").waitFor();
-  await inspect(p, "hub-exceptions-none", data);
+  await glance(p, "hub-exceptions-none", data);
   const lead = await browser.person();
   await begin(lead, rig.nodes[0]);
   for (const text of ["STK:MODE:PICK", "BIN:A-01", ean(oil)]) await rig.scan("sh-dock", text);
@@ -143,7 +143,7 @@ step("two machines with one node's card: a person decides", async () => {
     await p.page.reload();
     return (await row("cd-1", "需要判断").count()) === 1;
   });
-  await inspect(p, "hub-dispute", data);
+  await glance(p, "hub-dispute", data);
   await twin.leave();
   await rig.call({ do: "unclone" });
   await row("cd-1").getByLabel("理由（必填）").fill("备用机已关机");

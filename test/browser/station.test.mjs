@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, shot, steps, until } from "./browser.mjs";
 import { catalogue, ean, gs1, items, lamp, milk, oil, rice, tea } from "./goods.mjs";
-import { inspect, ready } from "./look.mjs";
+import { glance, inspect, ready } from "./look.mjs";
 import { begin, password, signIn } from "./people.mjs";
 import { start } from "./rig.mjs";
 
@@ -67,7 +67,7 @@ step("an open station works without a sign-in, and opens nothing else", async ()
 step("a scan arrives at once, in colour, large, with sound and a label", async () => {
   await p.visit(edge.address, "/station/dock-1");
   await ready(p.page);
-  await inspect(p, "station-idle", labels);
+  await glance(p, "station-idle", labels);
   await p.page.evaluate(() => { window.same = true; });
   await p.page.getByRole("button", { name: "点一下打开声音" }).click();
   await p.page.locator("#sound", { hasText: "声音：开" }).waitFor();
@@ -154,7 +154,7 @@ step("count a bin and look up what lies where", async () => {
   await shows("info", "现有 7 盒。RECV: 1, RECV: 5 (L1 2035-12-31), A-01: 1 (L1 2035-12-31)");
   await scan("BIN:A-01");
   await shows("info", "A-01：纯牛奶 250 毫升 1 盒");
-  await inspect(p, "station-info", labels);
+  await glance(p, "station-info", labels);
 });
 
 step("undo by button, by key and by scan", async () => {
