@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"stockade/test/rig"
@@ -182,12 +181,7 @@ func (w *world) clone(ctx context.Context, c command) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	key, err := os.ReadFile(e.Data() + ".key")
-	if err != nil {
-		return answer{}, err
-	}
-	err = errors.Join(os.WriteFile(twin.Data()+".key", key, 0o600), os.CopyFS(twin.Data(), os.DirFS(e.Data())), os.Chmod(twin.Data(), 0o700)) // #nosec G302 -- a folder
-	if err != nil {
+	if err := errors.Join(rig.Copy(ctx, e.Data()+".key", twin.Data()+".key"), rig.Copy(ctx, e.Data(), twin.Data())); err != nil {
 		return answer{}, err
 	}
 	if err := twin.Start(ctx); err != nil {
