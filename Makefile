@@ -29,7 +29,8 @@ run: tools build ## hub, two warehouses and simulated devices until Ctrl-C; FRES
 .PHONY: test
 test: tools-test build ## all tests, browser included / 全部测试（含浏览器）
 	go test -timeout 9m work
-	@shopt -s nullglob; pages=(test/browser/*.test.mjs); [ $${#pages[@]} -eq 0 ] || node --test "$${pages[@]}"
+	@go build -o build/bin-test/ ./test/cmd/rigrun
+	node --test --test-concurrency=2 test/browser/*.test.mjs
 
 .PHONY: build
 build: deps assets ## programs into build/bin; ARCH=arm64 or armhf: edge and fw for the Pi / 编译程序；ARCH=arm64 或 armhf：树莓派版

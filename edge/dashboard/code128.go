@@ -55,6 +55,6 @@ func barcode(text string) (template.HTML, error) {
 			x += n
 		}
 	}
-	svg := fmt.Sprintf(`<svg class="barcode" viewBox="0 0 %d 40" preserveAspectRatio="none" role="img" shape-rendering="crispEdges"><path d="%s"/></svg>`, x+quietZone, bars.String())
+	svg := fmt.Sprintf(`<svg class="barcode" viewBox="0 0 %d 40" preserveAspectRatio="none" aria-hidden="true" shape-rendering="crispEdges"><path d="%s"/></svg>`, x+quietZone, bars.String())
 	return template.HTML(svg), nil // #nosec G203 -- numbers and a fixed frame, nothing of text
 }

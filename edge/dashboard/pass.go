@@ -70,6 +70,7 @@ func (d *dashboard) postPass(v *web.Visit) error {
 	}
 	reason := v.Form("reason")
 	if reason == "" || len(reason) > maxReason {
+		v.Status(fiber.StatusUnprocessableEntity)
 		return d.showPass(v, v.T("pass.reason_wanted", nil))
 	}
 	if _, err := d.Station.LetPass(v.UserContext(), v.Params("id"), number, reason, v.Person); err != nil {

@@ -137,11 +137,14 @@ func lots(here []store.Holding) string {
 	return list(out)
 }
 
+// plain stands for stock without lot, serial number and expiry.
+const plain = "–"
+
 // described tells stock of one item apart, as people read it on labels.
 func described(k stock.Key) string {
 	words := slices.DeleteFunc([]string{string(k.Lot), string(k.Serial), string(k.Expiry)}, func(s string) bool { return s == "" })
 	if len(words) == 0 {
-		return "–"
+		return plain
 	}
 	return strings.Join(words, " ")
 }
@@ -257,7 +260,11 @@ func (a *act) lookUp(item store.Item, k stock.Key) error {
 		if total, err = total.Plus(r.OnHand); err != nil {
 			return a.refuse(TooMuch, nil)
 		}
-		places = append(places, fmt.Sprintf("%s: %s (%s)", r.Cell.Location.Code(), r.OnHand, described(r.Cell.Key)))
+		place := fmt.Sprintf("%s: %s", r.Cell.Location.Code(), r.OnHand)
+		if k := described(r.Cell.Key); k != plain {
+			place += " (" + k + ")"
+		}
+		places = append(places, place)
 	}
 	a.f.OnHand = total.String()
 	if len(rows) == maxLookedUp {

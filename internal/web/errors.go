@@ -59,6 +59,8 @@ func asFailure(err error) *Failure {
 	}
 	key := "error.bad_request"
 	switch fe.Code {
+	case fiber.StatusBadGateway: // Fiber's word for a connection that broke, in the TLS handshake as a rule
+		return Fail(fiber.StatusBadRequest, key).Because(err)
 	case fiber.StatusNotFound:
 		key = "error.not_found"
 	case fiber.StatusMethodNotAllowed:

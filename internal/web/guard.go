@@ -48,7 +48,7 @@ func (s *Server) guard(c *fiber.Ctx) error {
 		return err
 	}
 	if v.token == "" {
-		v.token = c.Cookies(visitorCookie)
+		v.token = c.Cookies(s.own(visitorCookie))
 	}
 	if safeMethod(c.Method()) {
 		return c.Next()

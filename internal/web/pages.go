@@ -119,6 +119,13 @@ func (s *Server) funcs(l Lang) template.FuncMap {
 		"clock": func(t time.Time) string { return s.local(t).Format("15:04:05") },
 		"iso":   func(t time.Time) string { return s.local(t).Format(time.RFC3339) },
 		"word":  func(l stock.Location) string { return strings.TrimPrefix(string(l), "@") },
+		"stationOf": func(actor string) string { // who works at an open station is the station itself
+			name, ok := strings.CutPrefix(actor, "station/")
+			if !ok {
+				return ""
+			}
+			return name
+		},
 		"short": func(h string) string { return h[:min(len(h), 12)] },
 		"under": func(link, path string) bool {
 			path, _, _ = strings.Cut(path, "?")
@@ -140,9 +147,9 @@ func (s *Server) say(l Lang, key string, pairs ...any) (string, error) {
 	return s.texts.Text(l, key, args), nil
 }
 
-// local returns t in the zone it carries or, when that is UTC, in the server's zone.
+// local returns t in the zone it carries or, when that is UTC or the machine's, in the server's zone.
 func (s *Server) local(t time.Time) time.Time {
-	if t.Location() == time.UTC {
+	if t.Location() == time.UTC || t.Location() == time.Local {
 		return t.In(s.opt.Zone)
 	}
 	return t

@@ -61,15 +61,16 @@ func (l Limits) orDefaults() Limits {
 
 // Options configure a server. TLS and People are required.
 type Options struct {
-	TLS    *tls.Config    // certificate; the version is raised to 1.3 in any case
-	Hosts  []string       // names it may be asked under, besides those in the certificate, localhost and bare addresses
-	People People         // who may sign in
-	Allow  Allow          // SignedIn when nil
-	Brand  string         // key of the text beside the logo, such as "brand.edge"
-	Place  string         // name of the warehouse or organisation, shown in the header
-	Zone   *time.Location // of the warehouse, for times that carry none; UTC when nil
-	Limits Limits
-	Log    *slog.Logger // slog.Default when nil
+	TLS      *tls.Config    // certificate; the version is raised to 1.3 in any case
+	Hosts    []string       // names it may be asked under, besides those in the certificate, localhost and bare addresses
+	People   People         // who may sign in
+	Allow    Allow          // SignedIn when nil
+	Instance string         // tells its cookies from those of other servers on the machine: letters, digits, hyphens
+	Brand    string         // key of the text beside the logo, such as "brand.edge"
+	Place    string         // name of the warehouse or organisation, shown in the header
+	Zone     *time.Location // of the warehouse, for times that carry none; UTC when nil
+	Limits   Limits
+	Log      *slog.Logger // slog.Default when nil
 }
 
 // Server serves one site.

@@ -22,6 +22,16 @@ const (
 	languageCookie = "__Host-language"
 )
 
+// own returns the name under which this server keeps a cookie. Browsers do not tell ports of a
+// host apart: without a name of its own, a hub and a node on one machine would sign each
+// other's readers out.
+func (s *Server) own(cookie string) string {
+	if s.opt.Instance == "" {
+		return cookie
+	}
+	return cookie + "-" + s.opt.Instance
+}
+
 func (s *Server) ownRoutes() []Route {
 	return []Route{
 		{"GET", "/assets/:name", Public, s.getAsset, nil},
@@ -62,7 +72,6 @@ func (s *Server) getLogin(v *Visit) error {
 	if v.Person.Account != "" {
 		return v.See(next)
 	}
-	v.greet()
 	return v.Page("login", loginPage{Next: next})
 }
 
@@ -88,7 +97,6 @@ func (s *Server) getFirst(v *Visit) error {
 	if !empty {
 		return v.See("/login")
 	}
-	v.greet()
 	return v.Page("first", loginPage{})
 }
 
@@ -115,7 +123,7 @@ func (s *Server) postLogout(v *Visit) error {
 			return err
 		}
 	}
-	v.setCookie(sessionCookie, "", -time.Hour)
+	v.setCookie(v.server.own(sessionCookie), "", -time.Hour)
 	v.Set("Clear-Site-Data", `"cache", "storage"`)
 	return v.See("/login")
 }
@@ -170,12 +178,13 @@ func (v *Visit) from() identity.From {
 
 // enter gives the browser its session and goes on to next.
 func (v *Visit) enter(s identity.Session, next string) error {
-	v.setCookie(sessionCookie, s.Token, 0)
-	v.setCookie(visitorCookie, "", -time.Hour)
+	v.setCookie(v.server.own(sessionCookie), s.Token, 0)
+	v.setCookie(v.server.own(visitorCookie), "", -time.Hour)
 	return v.See(next)
 }
 
-// greet gives a reader who is not signed in the cookie that the form's token is made from.
+// greet gives a reader who is not signed in the cookie that the token of forms, and of an open
+// station's buttons, is made from.
 func (v *Visit) greet() {
 	if v.token != "" {
 		return
@@ -183,7 +192,7 @@ func (v *Visit) greet() {
 	b := make([]byte, 24)
 	_, _ = rand.Read(b) // never fails, see crypto/rand
 	v.token = base64.RawURLEncoding.EncodeToString(b)
-	v.setCookie(visitorCookie, v.token, 0)
+	v.setCookie(v.server.own(visitorCookie), v.token, 0)
 }
 
 // setCookie sets a cookie for life; zero is until the browser closes, below zero removes it.

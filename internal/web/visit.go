@@ -74,6 +74,7 @@ func (v *Visit) See(path string) error { return v.Redirect(path, fiber.StatusSee
 
 // Page shows a page of the site.
 func (v *Visit) Page(name string, data any) error {
+	v.greet() // for the forms on it, that of the language at least
 	body, err := v.server.pages.render(v, name, data)
 	if err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
@@ -84,7 +85,7 @@ func (v *Visit) Page(name string, data any) error {
 
 // person finds out who asks. Guests are asked for by the route alone.
 func (v *Visit) identify(ctx context.Context) error {
-	token := v.Cookies(sessionCookie)
+	token := v.Cookies(v.server.own(sessionCookie))
 	if token == "" {
 		return nil
 	}

@@ -213,6 +213,7 @@ type Station struct {
 	Mode    string
 	Repeat  string // such as "0s"
 	IdleGap string // such as "20ms"
+	Closed  bool   // its page wants a sign-in
 }
 
 // Edge is a node.
@@ -244,7 +245,7 @@ func (r *Rig) NewEdge(o EdgeOptions) (*Edge, error) {
 			printer = s.Name + "-printer"
 			text += fmt.Sprintf("[[devices]]\nname = %q\nkind = \"printer\"\npath = %q\n", printer, s.Printer)
 		}
-		text += fmt.Sprintf("[[stations]]\nname = %q\nlabel = %q\nscanner = %q\nprinter = %q\nmode = %q\nopen = true\n", s.Name, s.Label, s.Name+"-scanner", printer, s.Mode)
+		text += fmt.Sprintf("[[stations]]\nname = %q\nlabel = %q\nscanner = %q\nprinter = %q\nmode = %q\nopen = %t\n", s.Name, s.Label, s.Name+"-scanner", printer, s.Mode, !s.Closed)
 		if s.Repeat != "" {
 			text += fmt.Sprintf("repeat = %q\n", s.Repeat)
 		}

@@ -40,7 +40,7 @@ func (n *node) pages(ctx context.Context, stdout io.Writer) (*web.Server, error)
 	if err != nil {
 		return nil, err
 	}
-	return web.New(web.Options{TLS: settings, Hosts: n.config.Names, People: people, Brand: "brand.edge", Place: string(n.enrolment.Trust.Warehouse), Zone: n.config.zone(), Log: n.log}, site)
+	return web.New(web.Options{TLS: settings, Hosts: n.config.Names, People: people, Instance: string(n.enrolment.Trust.Node), Brand: "brand.edge", Place: string(n.enrolment.Trust.Warehouse), Zone: n.config.zone(), Log: n.log}, site)
 }
 
 func (n *node) open(name string) bool {

@@ -23,15 +23,16 @@
 
   function showStage(s) {
     root.dataset.outcome = s.outcome;
+    root.dataset.item = s.item ? "yes" : "no";
     byID("verdict").textContent = texts["station." + s.outcome];
     byID("stage-mode").textContent = texts["mode." + s.mode] || "";
     byID("stage-clock").textContent = s.clock;
     byID("item").textContent = s.item || s.sentence;
     byID("sentence").textContent = s.item ? s.sentence : "";
     const amount = byID("amount");
-    amount.hidden = !s.quantity;
+    amount.hidden = !s.quantity || s.outcome === "refused"; // of a refused scan nothing was booked
     amount.textContent = "";
-    if (s.quantity) {
+    if (!amount.hidden) {
       amount.append(el("b", s.quantity.replace(/^-/, "−")));
       if (s.unit) amount.append(el("span", s.unit));
     }
@@ -55,7 +56,8 @@
 
   function showLast(s) {
     const row = el("li", undefined, "is-" + s.outcome);
-    row.append(el("time", s.clock), el("span", s.item || s.sentence, "what"), el("b", (s.quantity || "").replace(/^-/, "−")));
+    const booked = s.outcome === "refused" ? "" : (s.quantity || "").replace(/^-/, "−");
+    row.append(el("time", s.clock), el("span", s.item || s.sentence, "what"), el("b", booked));
     if (s.item) row.title = s.sentence;
     const list = byID("last");
     list.prepend(row);
@@ -105,11 +107,11 @@
     stream.addEventListener("open", () => lost(""));
     stream.addEventListener("scan", (e) => onScan(JSON.parse(e.data)));
     stream.addEventListener("state", (e) => onState(JSON.parse(e.data)));
-    stream.addEventListener("end", () => { stream.close(); location.reload(); });
+    stream.addEventListener("end", () => { stream.close(); window.stockadeReload(); });
     stream.addEventListener("error", () => {
       lost("station.offline");
       // the browser tries again by itself unless the server refused
-      if (stream.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
+      if (stream.readyState === EventSource.CLOSED) setTimeout(window.stockadeReload, 3000);
     });
     window.addEventListener("pagehide", () => stream.close());
   }
@@ -117,6 +119,7 @@
   // A refusal by the server itself, not by the station, has no number: it is shown as it is.
   function showProblem(sentence) {
     root.dataset.outcome = "refused";
+    root.dataset.item = "no";
     byID("verdict").textContent = texts["station.refused"];
     byID("item").textContent = sentence;
     byID("sentence").textContent = byID("facts").textContent = "";
@@ -169,7 +172,10 @@
     soundButton();
   });
   for (const kind of ["pointerdown", "keydown"]) {
-    document.addEventListener(kind, () => { if (!sound.unlocked()) sound.unlock(soundButton); });
+    document.addEventListener(kind, (e) => {
+      // the button does so itself: were sound on before its click, the click would turn it off
+      if (!sound.unlocked() && !byID("sound").contains(e.target)) sound.unlock(soundButton);
+    });
   }
   soundButton();
   listen();

@@ -1,6 +1,12 @@
 "use strict";
 // What every page needs: live refresh of elements with data-live and buttons that print.
 
+// Loads the page anew once the server is there: a screen on a wall must never be left with the
+// browser's own error page, which nobody comes to reload.
+window.stockadeReload = function () {
+  fetch(location.href, { method: "HEAD" }).then(() => location.reload(), () => setTimeout(window.stockadeReload, 3000));
+};
+
 // A stream is open only while the page is looked at: browsers allow six connections per
 // server, and a forgotten tab must not hold one.
 function live(source) {
@@ -10,7 +16,7 @@ function live(source) {
     if (stream || document.hidden) return;
     stream = new EventSource(source);
     stream.addEventListener("changed", refresh);
-    stream.addEventListener("end", () => location.reload());
+    stream.addEventListener("end", () => { close(); window.stockadeReload(); });
   };
   const close = () => { if (stream) { stream.close(); stream = null; } };
   document.addEventListener("visibilitychange", () => { if (document.hidden) { close(); } else { open(); refresh(); } });

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"stockade/test/rig"
+)
+
+// command is what a line asks for. Do chooses which fields count.
+type command struct {
+	Do      string   // one of commands
+	Station string   // scan, device
+	Raw     []byte   // scan: base64 of the bytes that the scanner sends
+	Device  string   // device: "paper", "ribbon", "head", "scanner" or "printer"
+	Good    bool     // device: there, closed, plugged in; line: mended
+	Node    string   // stop, start, clone, edge
+	Args    []string // hub, edge: a command with its arguments
+}
+
+type answer struct {
+	Error   string `json:"error,omitempty"`
+	Output  string `json:"output,omitempty"`
+	Address string `json:"address,omitempty"`
+	Labels  int    `json:"labels,omitempty"`
+}
+
+var commands = map[string]func(*world, context.Context, command) (answer, error){
+	"scan":   (*world).scan,
+	"device": (*world).device,
+	"labels": (*world).labels,
+	"line":   (*world).line,
+	"hub":    (*world).hubCLI,
+	"edge":   (*world).edgeCLI,
+	"stop":   (*world).stopNode,
+	"start": func(w *world, ctx context.Context, c command) (answer, error) {
+		p, err := w.startNode(ctx, c.Node)
+		return answer{Address: p.Address}, err
+	},
+	"clone":   (*world).clone,
+	"unclone": (*world).unclone,
+}
+
+// answer carries out a line.
+func (w *world) answer(ctx context.Context, line []byte) answer {
+	var c command
+	err := json.Unmarshal(line, &c)
+	if err != nil {
+		return answer{Error: err.Error()}
+	}
+	do := commands[c.Do]
+	if do == nil {
+		return answer{Error: fmt.Sprintf("no command %q", c.Do)}
+	}
+	a, err := do(w, ctx, c)
+	if err != nil {
+		a.Error = err.Error()
+	}
+	return a
+}
+
+// unclone switches all copies off.
+func (w *world) unclone(context.Context, command) (answer, error) {
+	for _, c := range w.copies {
+		c.Process.Kill()
+	}
+	w.copies = nil
+	return answer{}, nil
+}
+
+func (w *world) at(station string) (*devices, error) {
+	d := w.stations[station]
+	if d == nil {
+		return nil, fmt.Errorf("no station %q", station)
+	}
+	return d, nil
+}
+
+func (w *world) scan(_ context.Context, c command) (answer, error) {
+	d, err := w.at(c.Station)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{}, d.scanner.Send(c.Raw)
+}
+
+func (w *world) device(_ context.Context, c command) (answer, error) {
+	d, err := w.at(c.Station)
+	if err != nil {
+		return answer{}, err
+	}
+	switch c.Device {
+	case "scanner":
+		if c.Good {
+			return answer{}, d.scanner.Replug()
+		}
+		d.scanner.Unplug()
+		return answer{}, nil
+	}
+	if d.printer == nil {
+		return answer{}, fmt.Errorf("station %s has no printer", c.Station)
+	}
+	switch c.Device {
+	case "paper":
+		d.printer.SetPaper(c.Good)
+	case "ribbon":
+		d.printer.SetRibbon(c.Good)
+	case "head":
+		d.printer.SetHead(c.Good)
+	case "printer":
+		if c.Good {
+			return answer{}, d.printer.Replug()
+		}
+		d.printer.Unplug()
+	default:
+		return answer{}, fmt.Errorf("no device %q", c.Device)
+	}
+	return answer{}, nil
+}
+
+func (w *world) labels(_ context.Context, c command) (answer, error) {
+	d, err := w.at(c.Station)
+	if err != nil || d.printer == nil {
+		return answer{}, errors.Join(err, errors.New("no printer"))
+	}
+	return answer{Labels: len(d.printer.Labels())}, nil
+}
+
+func (w *world) line(_ context.Context, c command) (answer, error) {
+	if c.Good {
+		w.relay.Mend()
+	} else {
+		w.relay.Cut()
+	}
+	return answer{}, nil
+}
+
+func (w *world) hubCLI(ctx context.Context, c command) (answer, error) {
+	out, err := w.hub.CLI(ctx, c.Args...)
+	return answer{Output: string(out)}, err
+}
+
+func (w *world) edgeCLI(ctx context.Context, c command) (answer, error) {
+	e := w.edges[c.Node]
+	if e == nil {
+		return answer{}, fmt.Errorf("no node %q", c.Node)
+	}
+	out, err := e.CLI(ctx, c.Args...)
+	return answer{Output: string(out)}, err
+}
+
+func (w *world) stopNode(_ context.Context, c command) (answer, error) {
+	e := w.edges[c.Node]
+	if e == nil {
+		return answer{}, fmt.Errorf("no node %q", c.Node)
+	}
+	return answer{}, e.Process.Stop()
+}
+
+// clone starts a copy of a stopped node's card, as if a second machine had it. Its station page
+// takes scans from the keyboard.
+func (w *world) clone(ctx context.Context, c command) (answer, error) {
+	e := w.edges[c.Node]
+	if e == nil || e.Process.Running() {
+		return answer{}, fmt.Errorf("node %q does not exist or runs", c.Node)
+	}
+	elsewhere, err := rig.New(filepath.Join(w.dir, fmt.Sprintf("copy-%d", len(w.copies)+1)))
+	if err != nil {
+		return answer{}, err
+	}
+	o := e.Options
+	o.Listen, o.Stations = "", nil
+	for _, s := range e.Options.Stations {
+		s.Scanner, s.Printer = filepath.Join(elsewhere.Dir, "no-scanner"), ""
+		o.Stations = append(o.Stations, s)
+	}
+	twin, err := elsewhere.NewEdge(o)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := errors.Join(rig.Copy(ctx, e.Data()+".key", twin.Data()+".key"), rig.Copy(ctx, e.Data(), twin.Data())); err != nil {
+		return answer{}, err
+	}
+	if err := twin.Start(ctx); err != nil {
+		return answer{}, err
+	}
+	w.copies = append(w.copies, twin)
+	address, err := twin.Pages()
+	return answer{Address: address}, err
+}
