@@ -131,6 +131,9 @@ func (p *Process) Ended() <-chan struct{} { return p.done }
 // Killed reports whether Kill was called.
 func (p *Process) Killed() bool { return p.killed.Load() }
 
+// PID returns the number under which the system knows the program.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Running reports whether the program has not ended.
 func (p *Process) Running() bool {
 	select {

@@ -113,7 +113,7 @@ func (r *Rig) NewHub(ctx context.Context, o HubOptions) (*Hub, error) {
 		o.ListenNodes = "127.0.0.1:0"
 	}
 	text := fmt.Sprintf("org = %q\ndata_dir = %q\nkey_file = %q\nnames = [\"localhost\", \"127.0.0.1\"]\n[pages]\nlisten = %q\n[nodes]\nlisten = %q\n[mqtt]\n",
-		hubOrg, h.data, filepath.Join(r.Dir, "hub.key"), o.Listen, o.ListenNodes)
+		hubOrg, h.data, h.KeyFile(), o.Listen, o.ListenNodes)
 	if o.Broker != "" {
 		text += fmt.Sprintf("broker = %q\n", o.Broker)
 	} else {
@@ -140,6 +140,9 @@ func (h *Hub) RootKey() string { return filepath.Join(h.rig.Dir, "root.key") }
 
 // Data returns the hub's data folder.
 func (h *Hub) Data() string { return h.data }
+
+// KeyFile returns the file with the key of the hub's store.
+func (h *Hub) KeyFile() string { return filepath.Join(h.rig.Dir, "hub.key") }
 
 // CLI runs a command of the hub.
 func (h *Hub) CLI(ctx context.Context, args ...string) ([]byte, error) {
