@@ -52,3 +52,8 @@ func Credentials(ctx context.Context, e *rig.Edge) (*tls.Config, error) {
 	}
 	return pki.ClientConfig(pair, pki.Pool(authority), "", time.Now), nil
 }
+
+// Whole returns an error unless every page of a node's store is in order.
+func Whole(ctx context.Context, e *rig.Edge) error {
+	return WithStore(ctx, e, func(s *store.Store) error { return s.Vault().Check(ctx) })
+}

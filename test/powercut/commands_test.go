@@ -55,7 +55,11 @@ func TestCommands(t *testing.T) {
 	status := func() (s struct {
 		Org   string
 		Items int
-	}) { t.Helper(); must(t, m.hub.JSON(t.Context(), &s, "status", "--json")); return s }
+	}) {
+		t.Helper()
+		must(t, m.hub.JSON(t.Context(), &s, "status", "--json"))
+		return s
+	}
 	if s := status(); s.Org != "demo" {
 		t.Errorf("after hub init and a cut: %+v", s)
 	}

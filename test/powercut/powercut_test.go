@@ -18,7 +18,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"stockade/edge/store"
 	"stockade/test/disk"
 	"stockade/test/play"
 	"stockade/test/rig"
@@ -137,7 +136,7 @@ func (g *game) cutNode(ctx context.Context, i int) error {
 		select {
 		case err := <-cut:
 			defer g.mu.RUnlock()
-			return errors.Join(err, p.Revive(ctx), g.whole(ctx, i))
+			return errors.Join(err, p.Revive(ctx), play.Whole(ctx, p.Edge))
 		default:
 		}
 	}
@@ -150,11 +149,6 @@ func (g *game) cut(name string, p *rig.Process, kill func()) error {
 	err = errors.Join(err, g.disks[name].Cut())
 	kill()
 	return err
-}
-
-// whole returns an error unless every page of a node's store is in order.
-func (g *game) whole(ctx context.Context, i int) error {
-	return play.WithStore(ctx, g.Edges[i], func(s *store.Store) error { return s.Vault().Check(ctx) })
 }
 
 // cutHub cuts the hub's power after a while and looks whether what the nodes were told is there, before
