@@ -41,7 +41,7 @@ import (
 	"stockade/internal/web"
 )
 
-//go:embed pages
+//go:embed pages/*.html
 var pages embed.FS
 
 //go:embed assets
