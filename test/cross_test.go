@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"stockade/test/rig"
 )
 
 // targets are the machines that a node may be, beside the one that builds.
@@ -71,13 +73,9 @@ func TestCrossBuilds(t *testing.T) {
 // need skips at a desk that lacks a tool; where CI is set it fails instead.
 func need(t *testing.T, tool string) {
 	t.Helper()
-	if _, err := exec.LookPath(tool); err == nil {
-		return
+	if _, err := exec.LookPath(tool); err != nil {
+		rig.Lack(t, tool+" is missing")
 	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is missing; .ci/setup test installs it", tool)
-	}
-	t.Skipf("%s is missing; .ci/setup test installs it", tool)
 }
 
 // build compiles programs into dir, for this machine when arch is empty.

@@ -6,6 +6,8 @@ require (
 	github.com/mattn/go-sqlite3 v1.14.53
 	golang.org/x/mod v0.42.0
 	golang.org/x/sync v0.24.0
+	golang.org/x/sys v0.49.0
+	golang.org/x/text v0.43.0
 	stockade/edge v0.0.0
 	stockade/firmware-tools v0.0.0
 	stockade/hub v0.0.0
@@ -22,8 +24,6 @@ require (
 	github.com/veraison/go-cose v1.3.0 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	golang.org/x/net v0.62.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
 )
 
 replace stockade/protocol => ../protocol

@@ -12,7 +12,7 @@
 // are POSTs with a JSON body and the header X-CSRF-Token, see package web.
 //
 //	GET  /api/v1/stations                        -> {"stations":[StationInfo]}
-//	GET  /api/v1/stations/{id}                   -> StationState and "devices":[DeviceState]
+//	GET  /api/v1/stations/{id}                   -> StationState, "devices":[DeviceState], "trouble_text"
 //	GET  /api/v1/stations/{id}/scans?after=N     -> {"scans":[Scan],"more":bool}; oldest first, numbers above N
 //	POST /api/v1/stations/{id}/mode   {"mode":"receive"}          -> StationState
 //	POST /api/v1/stations/{id}/scan   {"raw":"<base64>"}          -> Scan
@@ -56,7 +56,8 @@ type Station interface {
 	State(ctx context.Context, station string) (StationState, error)
 	// Subscribe sends each feedback of the station after its commit until ctx ends, then
 	// closes the channel. It must never wait for the reader: where the channel is full it
-	// drops, and the reader finds what it missed through Recent.
+	// drops, and the reader finds what it missed through Recent. A feedback without a number says
+	// that the station's Trouble has changed.
 	Subscribe(ctx context.Context, station string) (<-chan Feedback, error)
 	// Recent returns at most limit feedbacks with numbers above after, oldest first.
 	Recent(ctx context.Context, station string, after int64, limit int) ([]Feedback, error)

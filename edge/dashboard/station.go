@@ -82,7 +82,7 @@ func (d *dashboard) getStation(v *web.Visit) error {
 	for i, m := range Modes() {
 		page.Modes = append(page.Modes, modeButton{m, modeKeys[i]})
 	}
-	for _, key := range []string{"station.offline", "station.no_answer", "station.sound_on", "station.sound_off", "station.sound_unlock", "station.accepted", "station.refused", "station.info",
+	for _, key := range []string{"station.offline", "station.no_answer", "station.sound_on", "station.sound_off", "station.sound_unlock", "station.accepted", "station.refused", "station.info", "station.not_stored",
 		"station.lot", "station.expiry", "station.serial", "station.bin", "station.on_hand", "station.sku", "station.undo", "station.undone"} {
 		page.Texts[key] = v.T(key, nil)
 	}
@@ -255,6 +255,9 @@ func (d *dashboard) state(ctx context.Context, text texts, id string) (State, er
 		s.Bin = station.Location.Code()
 	}
 	s.SyncText = text.say("sync."+s.Sync, map[string]string{"waiting": web.Group(strconv.FormatInt(sync.Waiting, 10))})
+	if station.Trouble != "" {
+		s.Trouble = text.say(station.Trouble, nil)
+	}
 	for _, dev := range devices {
 		if dev.Station == id {
 			s.Devices = append(s.Devices, DeviceState{Kind: dev.Kind, Name: text.say("device."+string(dev.Kind), nil), Good: dev.Good(), Text: text.say("device."+dev.Status, nil), Title: dev.Name + " · " + dev.Port})
@@ -294,8 +297,9 @@ func (d *dashboard) apiStation(v *web.Visit) error {
 	}
 	return v.JSON(struct {
 		StationState
-		Devices []DeviceState `json:"devices"`
-	}{state.Station, state.Devices})
+		Devices     []DeviceState `json:"devices"`
+		TroubleText string        `json:"trouble_text,omitempty"`
+	}{state.Station, state.Devices, state.Trouble})
 }
 
 const maxScans = 1000 // in one answer

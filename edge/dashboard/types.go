@@ -93,6 +93,7 @@ type StationState struct {
 	Accepted int64          `json:"accepted"`           // today
 	Refused  int64          `json:"refused"`            // today
 	Day      stock.Date     `json:"day"`
+	Trouble  string         `json:"trouble,omitempty"` // key of why the scanner's last scan is not stored yet
 }
 
 // State is sent to a station's page when anything in it has changed.
@@ -103,6 +104,7 @@ type State struct {
 	Devices  []DeviceState `json:"devices"`
 	Sync     string        `json:"sync"`      // "ok", "waiting", "offline" or "held"
 	SyncText string        `json:"sync_text"` // sentence
+	Trouble  string        `json:"trouble"`   // sentence; empty for none
 }
 
 // DeviceState is a device as a station's page shows it.

@@ -1,11 +1,9 @@
 package station_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -182,40 +180,4 @@ func sameAsFold(t *testing.T, tx *store.Tx, changes uint64) error {
 		t.Errorf("%d cells hold stock, want %d", len(rows), held)
 	}
 	return nil
-}
-
-// TestStolenCard: nothing that a worker scanned or read can be found in any file of the data
-// folder, while the node runs and after it has stopped.
-func TestStolenCard(t *testing.T) {
-	b := newBench(t)
-	secrets := [][]byte{[]byte("商品TEA"), []byte("item TEA"), []byte(tea), []byte("LOT-SECRET"), []byte("SHA/RECV"), []byte("scan.received"), []byte("SQLite format"),
-		storetest.Enrolment("node").Seed, storetest.Key[:]}
-	for i := range 200 {
-		b.scan(gs1(fmt.Sprintf("01%s17270101", tea), fmt.Sprintf("10LOT-SECRET-%d", i%9)))
-	}
-	look := func(when string) {
-		t.Helper()
-		files := 0
-		err := filepath.WalkDir(b.dir, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			files++
-			data, err := os.ReadFile(path)
-			for _, s := range secrets {
-				if bytes.Contains(data, s) {
-					t.Errorf("%s: %s holds %q in the clear", when, d.Name(), s)
-				}
-			}
-			return err
-		})
-		if err != nil || files == 0 {
-			t.Fatalf("%s: %d files, %v", when, files, err)
-		}
-	}
-	look("while the node runs")
-	if err := b.store.Vault().Close(); err != nil {
-		t.Fatal(err)
-	}
-	look("after it has stopped")
 }

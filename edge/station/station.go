@@ -49,8 +49,9 @@ type Station struct {
 	mu   sync.Mutex // one scan at a time
 	last repeat
 
-	subMu sync.Mutex
-	subs  map[chan Feedback]bool
+	subMu   sync.Mutex // guards what follows
+	subs    map[chan Feedback]bool
+	trouble error // why a scan waits
 }
 
 // repeat is the last scan that was dealt with.
@@ -197,7 +198,8 @@ func (s *Station) State(ctx context.Context) (State, error) {
 }
 
 // Subscribe returns a channel that gets every feedback from now on, until the returned
-// function is called. A reader who is too slow misses some and finds them in the store.
+// function is called. A reader who is too slow misses some and finds them in the store. A
+// feedback without a number says that Trouble has changed.
 func (s *Station) Subscribe() (<-chan Feedback, func()) {
 	c := make(chan Feedback, 64)
 	s.subMu.Lock()

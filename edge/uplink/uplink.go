@@ -50,6 +50,8 @@ type Uplink struct {
 	sender *delivery.Sender
 	up     bool            // the core was told that there is a line
 	sent   []*mqtt.Pending // on their way to the broker
+	said   string          // the last failure that was logged
+	saidAt time.Time
 
 	mu     sync.Mutex
 	status Status
@@ -113,11 +115,12 @@ func (u *Uplink) loop(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		if u.sender == nil {
+		if u.sender == nil { // at the start, and after every step that failed: also one of load's own
 			if err := u.load(ctx); err != nil {
 				u.trouble(ctx, err)
-				continue
 			}
+			timer.Reset(0)
+			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -144,7 +147,7 @@ func (u *Uplink) trouble(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	u.o.Logger.Error("delivery can not begin, trying again", "error", err)
+	u.complain("delivery can not begin, trying again", err)
 	u.mu.Lock()
 	u.status.Trouble = err.Error()
 	u.mu.Unlock()
@@ -152,6 +155,17 @@ func (u *Uplink) trouble(ctx context.Context, err error) {
 }
 
 const loadAgain = 10 * time.Second
+
+// complain logs a failure, the same one loudly only now and then: a disk may stay full for weeks.
+func (u *Uplink) complain(what string, err error) {
+	level := slog.LevelDebug
+	if u.said != err.Error() || time.Since(u.saidAt) >= complainAgain {
+		level, u.said, u.saidAt = slog.LevelError, err.Error(), time.Now()
+	}
+	u.o.Logger.Log(context.Background(), level, what, "error", err)
+}
+
+const complainAgain = 10 * time.Minute
 
 // untilWake returns how long the core can be left alone.
 func (u *Uplink) untilWake() time.Duration {
@@ -177,8 +191,7 @@ func (u *Uplink) load(ctx context.Context) error {
 		return fmt.Errorf("uplink: %w", err)
 	}
 	if u.up {
-		u.up = false
-		u.connected(ctx, nil)
+		u.greet(ctx)
 	}
 	return nil
 }
@@ -194,6 +207,11 @@ func (u *Uplink) connected(ctx context.Context, reason error) {
 		return
 	}
 	u.up = true
+	u.greet(ctx)
+}
+
+// greet tells the core that there is a line.
+func (u *Uplink) greet(ctx context.Context) {
 	u.step(ctx, func(_ *store.Tx, now time.Time) ([]delivery.Message, error) { return u.sender.Connected(now) })
 }
 
@@ -234,7 +252,7 @@ func (u *Uplink) step(ctx context.Context, do func(*store.Tx, time.Time) ([]deli
 	})
 	if err != nil {
 		if ctx.Err() == nil {
-			u.o.Logger.Error("delivery step failed, starting it again from the store", "error", err)
+			u.complain("delivery step failed, starting it again from the store", err)
 		}
 		u.sender = nil
 		_ = pause(ctx, time.Second)

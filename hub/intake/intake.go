@@ -8,7 +8,8 @@
 //
 // What is not authentic is set aside with an alarm, and the node is told again how far the
 // hub has its chain. A failing transaction is tried again; a single message that makes it
-// fail is set aside, so that it can not stop the others.
+// fail is set aside, so that it can not stop the others. While the disk is full or fails, nothing is
+// judged: everything waits.
 package intake
 
 import (
@@ -24,6 +25,7 @@ import (
 
 	"stockade/hub/keyring"
 	"stockade/hub/store"
+	"stockade/internal/vault"
 	"stockade/protocol/delivery"
 	"stockade/protocol/stock"
 )
@@ -246,7 +248,7 @@ func (i *Intake) persist(ctx context.Context, round []*future) error {
 			}
 			return nil
 		}
-		if attempt >= attempts {
+		if attempt >= attempts && !errors.Is(err, vault.ErrFull) && !errors.Is(err, vault.ErrFailing) { // a disk's fault is no message's
 			round[0].err = fmt.Errorf("can not be taken in: %w", err)
 		}
 		select {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/mattn/go-sqlite3"
 )
@@ -31,6 +32,8 @@ var (
 	ErrNewer = errors.New("store belongs to a newer version of this program")
 	// ErrFull: the disk is full. What was being written is undone.
 	ErrFull = errors.New("disk is full")
+	// ErrFailing: the disk fails, or has been made read-only because of that. What was being written is undone.
+	ErrFailing = errors.New("disk fails")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store is closed")
 	// ErrNoRows: QueryRow found nothing.
@@ -44,6 +47,18 @@ func IsUnique(err error) bool {
 		(e.ExtendedCode == sqlite3.ErrConstraintUnique || e.ExtendedCode == sqlite3.ErrConstraintPrimaryKey)
 }
 
+// diskFault returns what the operating system's word for a failed write means for the disk; nil when it is
+// about something else.
+func diskFault(number syscall.Errno) error {
+	switch number {
+	case syscall.ENOSPC, syscall.EDQUOT:
+		return ErrFull
+	case syscall.EIO, syscall.EROFS:
+		return ErrFailing
+	}
+	return nil
+}
+
 // explain adds to an error of the engine the condition that a caller can test.
 func explain(ctx context.Context, err error) error {
 	var e sqlite3.Error
@@ -55,6 +70,10 @@ func explain(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	case sqlite3.ErrFull:
 		return fmt.Errorf("%w: %w", ErrFull, err)
+	case sqlite3.ErrIoErr, sqlite3.ErrCantOpen:
+		if condition := diskFault(e.SystemErrno); condition != nil {
+			return fmt.Errorf("%w: %w", condition, err)
+		}
 	case sqlite3.ErrInterrupt:
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
+
+	"stockade/internal/vault"
 )
 
 // Failure is an error with a sentence for the reader: Key is a text of the catalogue.
@@ -52,6 +54,12 @@ func asFailure(err error) *Failure {
 	var f *Failure
 	if errors.As(err, &f) {
 		return f
+	}
+	switch {
+	case errors.Is(err, vault.ErrFull):
+		return Fail(fiber.StatusInsufficientStorage, "error.disk_full").Because(err)
+	case errors.Is(err, vault.ErrFailing):
+		return Fail(fiber.StatusInternalServerError, "error.disk_failing").Because(err)
 	}
 	var fe *fiber.Error
 	if !errors.As(err, &fe) {

@@ -1,6 +1,7 @@
 package play
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,8 @@ import (
 // which of its unanswered scans were posted, and replays only the missing ones.
 type Player struct {
 	Edge *rig.Edge
+	// Repair is done before a node that was killed is started again; nil for nothing.
+	Repair func(context.Context) error
 
 	station string
 	scanner *simulate.Scanner
@@ -28,7 +31,7 @@ type Player struct {
 	browser *rig.Browser
 	news    chan rig.Feedback
 	stop    context.CancelFunc
-	last    int64 // number of the last scan known
+	told    []rig.Feedback // what the station has said about its scans, from number 1 on
 
 	scans, accepted, refused int
 	confirmed                []confirmed
@@ -39,6 +42,9 @@ type confirmed struct {
 	movement string
 	row      Row
 }
+
+// last returns the number of the last scan known.
+func (p *Player) last() int64 { return int64(len(p.told)) }
 
 // Attach begins to follow the running node and waits until its scanner is ready.
 func (p *Player) Attach(ctx context.Context) error {
@@ -51,7 +57,7 @@ func (p *Player) Attach(ctx context.Context) error {
 	}
 	follow, stop := context.WithCancel(ctx)
 	news := make(chan rig.Feedback, 1024)
-	browser, last := p.browser, p.last
+	browser, last := p.browser, p.last()
 	p.stop, p.news = stop, news
 	go func() { _ = browser.Follow(follow, p.station, last, news) }() // ends with the node, or with Detach
 	return p.Edge.Process.Until(ctx, "scanner of "+p.station, func() (bool, error) {
@@ -154,7 +160,9 @@ func (p *Player) Scan(ctx context.Context, raw string) ([]rig.Feedback, error) {
 		if err != nil {
 			return out, fmt.Errorf("%s: line %q: %w", p.Edge.Options.ID, raw, err)
 		}
-		p.last = f.Number
+		if err := p.remember(f); err != nil {
+			return out, err
+		}
 		out = append(out, f)
 	}
 	return out, nil
@@ -194,7 +202,7 @@ func (p *Player) feedback(ctx context.Context) (rig.Feedback, error) {
 	for {
 		select {
 		case f := <-p.news:
-			if f.Number > p.last {
+			if f.Number > p.last() {
 				return f, nil
 			}
 		case <-p.Edge.Process.Ended():
@@ -202,17 +210,25 @@ func (p *Player) feedback(ctx context.Context) (rig.Feedback, error) {
 		case <-ctx.Done():
 			return rig.Feedback{}, ctx.Err()
 		case <-limit.C:
-			return rig.Feedback{}, fmt.Errorf("no feedback from %s within %v; last scan %d", p.station, rig.Patience, p.last)
+			return rig.Feedback{}, fmt.Errorf("no feedback from %s within %v; last scan %d", p.station, rig.Patience, p.last())
 		}
 	}
 }
 
+// remember keeps what was said about a scan, the next one by its number.
+func (p *Player) remember(f rig.Feedback) error {
+	if f.Number != p.last()+1 {
+		return fmt.Errorf("scan %d follows %d", f.Number, p.last())
+	}
+	p.told = append(p.told, f)
+	return nil
+}
+
 // note compares a feedback with the player's own judgement and keeps the record.
 func (p *Player) note(s barcode.Scan, f rig.Feedback) error {
-	if f.Number != p.last+1 {
-		return fmt.Errorf("scan %d follows %d", f.Number, p.last)
+	if err := p.remember(f); err != nil {
+		return err
 	}
-	p.last = f.Number
 	if !same(s, f.Scan) {
 		return fmt.Errorf("scan %d is %s, want %+v", f.Number, f.Scan, s)
 	}
@@ -263,13 +279,45 @@ func (p *Player) resume(ctx context.Context, want []barcode.Scan, done *int) err
 // restart returns what the station has posted beyond the last scan known.
 func (p *Player) restart(ctx context.Context) ([]rig.Feedback, error) {
 	p.Detach()
+	if p.Repair != nil {
+		if err := p.Repair(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.Edge.Start(ctx); err != nil {
 		return nil, err
 	}
 	if err := p.Attach(ctx); err != nil {
 		return nil, err
 	}
-	return p.browser.Scans(ctx, p.station, p.last)
+	kept, err := p.browser.Scans(ctx, p.station, 0)
+	if err != nil {
+		return nil, err
+	}
+	return p.unanswered(kept)
+}
+
+// ErrLost says that a node does not have what it had said it had.
+var ErrLost = errors.New("a scan that was confirmed is lost")
+
+// unanswered returns those of a station's scans that it has not said anything about. All others must be there as
+// it said, once each.
+func (p *Player) unanswered(kept []rig.Feedback) ([]rig.Feedback, error) {
+	for i, f := range kept {
+		if f.Number != int64(i+1) {
+			return nil, fmt.Errorf("%w: scan %d stands in place %d", ErrLost, f.Number, i+1)
+		}
+	}
+	if len(kept) < len(p.told) {
+		return nil, fmt.Errorf("%w: the station has %d scans, %d were answered", ErrLost, len(kept), len(p.told))
+	}
+	for i, said := range p.told {
+		// A node that got another epoch has named its movements anew.
+		if f := kept[i]; f.Outcome != said.Outcome || f.Code != said.Code || !bytes.Equal(f.Raw, said.Raw) || (f.Movement == "") != (said.Movement == "") {
+			return nil, fmt.Errorf("%w: scan %d is %s %s of %q now, was %s %s of %q", ErrLost, f.Number, f.Outcome, f.Code, f.Raw, said.Outcome, said.Code, said.Raw)
+		}
+	}
+	return kept[len(p.told):], nil
 }
 
 func same(s barcode.Scan, told json.RawMessage) bool {
@@ -315,7 +363,7 @@ func (p *Player) Rewind(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.last = int64(len(told))
+	p.told = told
 	p.Detach()
 	return p.Attach(ctx)
 }

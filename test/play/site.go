@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,7 +166,7 @@ func (s *Site) Double(ctx context.Context, i int) (*rig.Edge, *Player, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p.last, p.judge = player.last, player.judge.clone()
+	p.told, p.judge = slices.Clone(player.told), player.judge.clone()
 	if err := rig.Copy(ctx, was.Data(), edge.Data()); err != nil {
 		return nil, nil, err
 	}

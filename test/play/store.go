@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"stockade/edge/store"
+	"stockade/hub/keyring"
+	hub "stockade/hub/store"
 	"stockade/internal/pki"
 	"stockade/internal/vault"
 	"stockade/test/rig"
@@ -51,4 +53,26 @@ func Credentials(ctx context.Context, e *rig.Edge) (*tls.Config, error) {
 		return nil, err
 	}
 	return pki.ClientConfig(pair, pki.Pool(authority), "", time.Now), nil
+}
+
+// Ring returns the keys of a hub.
+func Ring(ctx context.Context, h *rig.Hub) (ring *keyring.Ring, err error) {
+	key, err := vault.LoadKeyFile(h.KeyFile(), h.Data())
+	if err != nil {
+		return nil, err
+	}
+	v, err := vault.Open(ctx, vault.Options{Path: filepath.Join(h.Data(), "hub.db"), Key: key})
+	if err != nil {
+		return nil, err
+	}
+	s, err := hub.Open(ctx, v)
+	if err == nil {
+		err = s.View(ctx, func(v *hub.View) (err error) { ring, err = keyring.Load(v); return err })
+	}
+	return ring, errors.Join(err, v.Close())
+}
+
+// Whole returns an error unless every page of a node's store is in order.
+func Whole(ctx context.Context, e *rig.Edge) error {
+	return WithStore(ctx, e, func(s *store.Store) error { return s.Vault().Check(ctx) })
 }

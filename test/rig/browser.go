@@ -81,6 +81,18 @@ func (b *Browser) form(ctx context.Context, path string, fields url.Values) erro
 	return err
 }
 
+// Cookies returns the values of the cookies that the program has given, among them the session's token.
+func (b *Browser) Cookies() (values []string) {
+	at, err := url.Parse(b.Base)
+	if err != nil {
+		return nil
+	}
+	for _, c := range b.client.Jar.Cookies(at) {
+		values = append(values, c.Value)
+	}
+	return values
+}
+
 // JSON asks the API; body nil is a GET.
 func (b *Browser) JSON(ctx context.Context, path string, body, to any) error {
 	method, kind := http.MethodGet, ""

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,6 +93,23 @@ type rig struct {
 	stop  func()
 	trust delivery.Trust
 	n     int
+
+	failures atomic.Int64 // that the uplink has logged
+}
+
+// failed counts failed steps among what the uplink logs.
+type failed struct {
+	slog.Handler
+	n *atomic.Int64
+}
+
+func (f failed) Enabled(context.Context, slog.Level) bool { return true }
+
+func (f failed) Handle(_ context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "step failed") {
+		f.n.Add(1)
+	}
+	return nil
 }
 
 func newRig(t *testing.T) *rig {
@@ -114,7 +133,7 @@ func newRig(t *testing.T) *rig {
 func (r *rig) start() {
 	r.t.Helper()
 	var err error
-	r.link, err = uplink.New(uplink.Options{Store: r.store, Trust: r.trust, Clock: clock.New(time.Now, 0), Logger: slog.New(slog.DiscardHandler),
+	r.link, err = uplink.New(uplink.Options{Store: r.store, Trust: r.trust, Clock: clock.New(time.Now, 0), Logger: slog.New(failed{slog.DiscardHandler, &r.failures}),
 		Line: func(changed func(error)) (uplink.Line, error) { r.line.changed = changed; return r.line, nil }})
 	if err != nil {
 		r.t.Fatal(err)
@@ -261,4 +280,47 @@ func TestUplinkFeeds(t *testing.T) {
 	r.scan(3)
 	r.delivered()
 	r.stop()
+}
+
+// TestUplinkStoreFails: a store that commits nothing for a while, as on a full disk, does not end the uplink, and
+// delivery goes on.
+func TestUplinkStoreFails(t *testing.T) {
+	r := newRig(t)
+	r.line.set(nil)
+	r.scan(10)
+	r.delivered()
+	mend := r.spoil()
+	r.until("steps have failed, the first ones of a core that was made anew too", func() bool {
+		r.line.set(nil) // there is always something to do
+		return r.failures.Load() > 2
+	})
+	mend()
+	r.scan(10)
+	r.line.set(errCut) // else it would wait a while for an answer that came when nothing could be stored
+	r.until("line is seen to be down", func() bool { return !r.link.Status().Connected })
+	r.line.set(nil)
+	r.delivered()
+	r.stop()
+}
+
+// spoil makes every commit fail, of whoever shares it, until the returned function is called.
+func (r *rig) spoil() (mend func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var spoilers sync.WaitGroup
+	for range 8 { // so that one of them is in every commit
+		spoilers.Go(func() {
+			for ctx.Err() == nil {
+				err := r.store.Update(context.Background(), func(tx *store.Tx) error {
+					_, err1 := tx.Vault().Exec(`PRAGMA defer_foreign_keys = 1`)
+					_, err2 := tx.Vault().Exec(`INSERT INTO stock_count (id, key, location) VALUES (abs(random()), 0, 0)`)
+					return errors.Join(err1, err2)
+				})
+				if err == nil {
+					r.t.Error("a commit went well that must not")
+					return
+				}
+			}
+		})
+	}
+	return func() { cancel(); spoilers.Wait() }
 }

@@ -123,6 +123,12 @@ func openStore(ctx context.Context, c config, create bool) (*store.Store, func()
 	return s, func() { _ = v.Close() }, nil
 }
 
+// What to do about a card.
+const (
+	newCard = "换一张好的存储卡，再用 hub node add --replace 的令牌重新注册；总部会还回已收到的数据 / take a good card and enrol again with a token of hub node add --replace: the hub gives back what it has"
+	badCard = "存储卡写不进去：先把数据目录和密钥文件复制到好卡上再启动，复制不成则" + newCard + " / the card can not be written: copy the data folder and the key file to a good card and start there; if that fails, see above"
+)
+
 // explain adds what to do to errors that an installer will meet.
 func explain(err error) string {
 	hints := []struct {
@@ -130,8 +136,12 @@ func explain(err error) string {
 		hint string
 	}{
 		{errServing, "先停止它 / stop it first"},
-		{vault.ErrDamaged, "换一张好的存储卡，再用 hub node add --replace 的令牌重新注册；总部会还回已收到的数据 / take a good card and enrol again with a token of hub node add --replace: the hub gives back what it has"},
+		{vault.ErrDamaged, newCard},
 		{vault.ErrFull, "腾出磁盘空间 / make room on the disk"},
+		{syscall.ENOSPC, "腾出磁盘空间 / make room on the disk"},
+		{vault.ErrFailing, badCard},
+		{syscall.EROFS, badCard},
+		{syscall.EIO, badCard},
 		{store.ErrNotEnrolled, "先在总部执行 hub node add，再在本机执行 edge enrol / run hub node add at the hub, then edge enrol here"},
 		{wire.ErrToken, "令牌不完整：请从 sk1. 到末尾重新复制 / copy the token again, from sk1. to its end"},
 		{vault.ErrKeyMissing, "找回密钥文件；没有它数据无法打开 / bring the key file back: the data can not be opened without it"},

@@ -81,7 +81,21 @@ func (n stations) State(ctx context.Context, name string) (dashboard.StationStat
 	if st.Mode == station.Receive {
 		at = s.Config().Receiving
 	}
-	return dashboard.StationState{StationInfo: info(s), Mode: dashboard.Mode(st.Mode), Location: at, Accepted: st.Accepted, Refused: st.Refused, Day: st.Day}, err
+	return dashboard.StationState{StationInfo: info(s), Mode: dashboard.Mode(st.Mode), Location: at, Accepted: st.Accepted, Refused: st.Refused, Day: st.Day, Trouble: troubleOf(s)}, err
+}
+
+// troubleOf names the text that tells the worker why a scan is not stored yet.
+func troubleOf(s *station.Station) string {
+	err := s.Trouble()
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, vault.ErrFull):
+		return "station.disk_full"
+	case errors.Is(err, vault.ErrFailing):
+		return "station.disk_failing"
+	}
+	return "station.not_stored_yet"
 }
 
 func (n stations) Subscribe(ctx context.Context, name string) (<-chan dashboard.Feedback, error) {

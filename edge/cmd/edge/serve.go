@@ -202,24 +202,27 @@ func (n *node) addStation(sc stationConfig) error {
 }
 
 // scanned books a scan and has its label printed. A scan that could not be committed (a full or failing
-// disk) is tried again until the node stops: the line holds back, and nothing is dropped.
+// disk) is tried again until the node stops: the worker is told, the line holds back, and nothing is dropped.
 func (n *node) scanned(ctx context.Context, st *station.Station, printer *device.Printer, s barcode.Scan) bool {
 	for ctx.Err() == nil {
 		f, err := st.Handle(ctx, s, station.Worker{})
+		if news := st.Troubled(err); news && err != nil && ctx.Err() == nil {
+			n.log.Error("scan could not be stored, trying again", "station", st.Config().Name, "error", err)
+		}
 		if err == nil {
 			n.print(st, printer, f)
 			return f.Outcome != station.Refused
 		}
-		if ctx.Err() == nil {
-			n.log.Error("scan could not be stored, trying again", "station", st.Config().Name, "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
+		select {
+		case <-ctx.Done():
+		case <-time.After(storeAgain):
 		}
 	}
 	return false
 }
+
+// storeAgain is the time between attempts to store a scan.
+const storeAgain = time.Second
 
 // announce leaves where the pages are for commands, and for whoever started the node with port 0.
 func (n *node) announce(l net.Listener) error {

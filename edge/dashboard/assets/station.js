@@ -11,6 +11,7 @@
   const shown = 8;
   let undoable = "";   // movement that the button takes back
   let newest = 0;      // number of the last scan shown
+  let trouble = "";    // why the last scan is not stored yet
   let started = false; // false while the page is filled with older scans: they make no sound
 
   const el = (tag, text, name) => {
@@ -94,6 +95,9 @@
     byID("sync").dataset.state = s.sync;
     byID("sync").textContent = s.sync_text;
     started = true;
+    // Until the scan is stored and shown: nothing that was shown before it may be taken for it.
+    if (s.trouble && s.trouble !== trouble) showProblem(s.trouble, "station.not_stored");
+    trouble = s.trouble;
   }
 
   function lost(key) {
@@ -117,10 +121,10 @@
   }
 
   // A refusal by the server itself, not by the station, has no number: it is shown as it is.
-  function showProblem(sentence) {
+  function showProblem(sentence, verdict) {
     root.dataset.outcome = "refused";
     root.dataset.item = "no";
-    byID("verdict").textContent = texts["station.refused"];
+    byID("verdict").textContent = texts[verdict || "station.refused"];
     byID("item").textContent = sentence;
     byID("sentence").textContent = byID("facts").textContent = "";
     byID("amount").hidden = byID("undo").hidden = byID("pass").hidden = true;
