@@ -220,3 +220,19 @@ func FuzzReadItems(f *testing.F) {
 		}
 	})
 }
+
+func FuzzReadLocations(f *testing.F) {
+	f.Add("warehouse,bin,name,use\nSHA,RECV,收货区,receiving\n")
+	f.Add("bin,warehouse,active\nA-01,CTU,0\n")
+	f.Fuzz(func(t *testing.T, s string) {
+		bins, err := master.ReadLocations(csv.NewReader(strings.NewReader(s)))
+		if err != nil {
+			return
+		}
+		for _, l := range bins {
+			if err := master.CheckLocation(l); err != nil || l.ID.Outside() {
+				t.Errorf("accepted %+v: %v", l, err)
+			}
+		}
+	})
+}

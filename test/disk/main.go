@@ -23,7 +23,7 @@ func Main(m *testing.M) int {
 	}
 	// The child gets its signal when the thread that made it ends.
 	runtime.LockOSThread()
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...) // #nosec G204 -- this very program
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...) // #nosec G204 G702 -- this very program
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}

@@ -10,8 +10,12 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"stockade/protocol/barcode"
 )
 
 func decodeText(t *testing.T, in string) (lines []string, stderr string, err error) {
@@ -101,4 +105,22 @@ func TestUnknownCommand(t *testing.T) {
 	if err := run(context.Background(), []string{"dance"}, nil, nil, nil); !errors.Is(err, errUsage) {
 		t.Errorf("%v, want errUsage", err)
 	}
+}
+
+// FuzzDecodeLine: every line gives one list or none, a literal written by Go always gives what its bytes mean.
+func FuzzDecodeLine(f *testing.F) {
+	for _, s := range []string{`"]E06901234567892\r\n"` + "\t[]\tkind=x", "`raw`", "# note", "", `"a" b`, "\"\t\"\tframe=ssi"} {
+		f.Add(s)
+	}
+	now := time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, s string) {
+		scans, ok, err := decodeLine(s, now)
+		if ok != (scans != nil) || (err != nil && len(scans) > 0) {
+			t.Errorf("%q: %v, %v, %v", s, scans, ok, err)
+		}
+		scans, ok, err = decodeLine(strconv.Quote(s)+"\t[1]\tgs=|", now)
+		if want := barcode.Decode(barcode.Profile{GS: "|"}, []byte(s), now); !ok || err != nil || len(scans) != len(want) {
+			t.Errorf("literal of %q gives %v, %v; want %v", s, scans, err, want)
+		}
+	})
 }
