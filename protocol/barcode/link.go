@@ -30,18 +30,19 @@ func (d *Decoder) link(s *Scan, text string) Class {
 		return ""
 	}
 	set := aiSet{values: map[string]string{}}
-	ok, class := d.linkPath(&set, strings.Split(path, "/"))
+	placed, class := d.linkPath(&set, strings.Split(path, "/"))
 	if class != "" {
 		return class
 	}
-	if ok && d.linkQuery(&set, query) && set.class() == "" {
+	if placed != nil && d.linkQuery(&set, placed, query) && set.class() == "" {
 		d.fill(s, set.values)
 	}
 	return ""
 }
 
-// linkPath reads the rightmost primary key of the path and its qualifiers.
-func (d *Decoder) linkPath(set *aiSet, segments []string) (bool, Class) {
+// linkPath reads the rightmost primary key of the path and its qualifiers, and returns the identifiers
+// in their order, nil when they are none that a Digital Link may have.
+func (d *Decoder) linkPath(set *aiSet, segments []string) ([]string, Class) {
 	at := -1
 	for i := len(segments) - 2; i >= 0 && at < 0; i-- {
 		if a := table()[segments[i]]; a != nil && a.primary && (len(segments)-i)%2 == 0 {
@@ -49,24 +50,35 @@ func (d *Decoder) linkPath(set *aiSet, segments []string) (bool, Class) {
 		}
 	}
 	if at < 0 {
-		return false, ""
+		return nil, ""
 	}
-	key := table()[segments[at]]
-	var qualifiers []string
+	var placed []string
 	for i := at; i < len(segments); i += 2 {
 		value, err := url.PathUnescape(segments[i+1])
 		if i == at && segments[i] == "01" && err == nil && len(value) == 14 && digits(value) && !checkDigitRight(value) {
-			return false, ErrCheckDigit
+			return nil, ErrCheckDigit
 		}
 		if err != nil || !d.valid(segments[i], value) {
-			return false, ""
+			return nil, ""
 		}
 		set.add(segments[i], value)
-		if i > at {
-			qualifiers = append(qualifiers, segments[i])
+		placed = append(placed, segments[i])
+	}
+	if !pathOrder(placed) {
+		return nil, ""
+	}
+	return placed, ""
+}
+
+// pathOrder reports whether identifiers may stand in a path in that order: a primary key, then
+// some of its qualifiers.
+func pathOrder(ais []string) bool {
+	for _, order := range append(table()[ais[0]].qualifiers, nil) {
+		if subsequence(ais[1:], order) {
+			return true
 		}
 	}
-	return slices.ContainsFunc(append(key.qualifiers, nil), func(order []string) bool { return subsequence(qualifiers, order) }), ""
+	return false
 }
 
 // subsequence reports whether all of some stand in order, in the same order.
@@ -79,19 +91,33 @@ func subsequence(some, order []string) bool {
 	return len(some) == 0
 }
 
-// linkQuery reads the AIs among the query's words; other words are not ours.
-func (d *Decoder) linkQuery(set *aiSet, query string) bool {
-	for word := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
-		key, value, _ := strings.Cut(word, "=")
-		if !digits(key) {
+// linkQuery reads the AIs among the query's words; other words are not ours. An AI stands once in a link, and in
+// the path if it qualifies the key there.
+func (d *Decoder) linkQuery(set *aiSet, placed []string, query string) bool {
+	for word := range strings.SplitSeq(query, "&") {
+		key, value, ok := strings.Cut(word, "=")
+		if !ok || !digits(key) {
 			continue
 		}
 		a := table()[key]
 		value, err := url.QueryUnescape(value)
-		if a == nil || !a.attribute || err != nil || !d.valid(key, value) {
+		if a == nil || !a.attribute || err != nil || !d.valid(key, value) || qualifies(key, placed) {
+			return false
+		}
+		if _, twice := set.values[key]; twice {
 			return false
 		}
 		set.add(key, value)
 	}
 	return true
+}
+
+// qualifies reports whether an identifier could stand in the path among those that do.
+func qualifies(ai string, placed []string) bool {
+	for at := 1; at <= len(placed); at++ {
+		if pathOrder(slices.Insert(slices.Clone(placed), at, ai)) {
+			return true
+		}
+	}
+	return false
 }
