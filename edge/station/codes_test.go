@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,9 +21,16 @@ func TestEveryCodeHasItsSentence(t *testing.T) {
 		t.Fatal(err)
 	}
 	codes := codesInSource(t)
+	answers := []string{station.Received, station.Picked, station.Transferred, station.Counted, station.CountDone, station.Undone, station.LookedUp, station.BinLookedUp,
+		station.BinChosen, station.TargetChosen, station.ModeChosen, station.RepeatIgnored, station.Cancelled}
 	for _, c := range []barcode.Class{barcode.ErrEmpty, barcode.ErrAIM, barcode.ErrCheckDigit, barcode.ErrLength, barcode.ErrCharset, barcode.ErrDate, barcode.ErrUnknownAI,
 		barcode.ErrAIPair, barcode.ErrAIRepeat, barcode.ErrValue, barcode.ErrEncoding, barcode.ErrTruncated, barcode.ErrChecksum} {
 		codes = append(codes, station.Unreadable(c))
+	}
+	for _, c := range codes { // a refusal also has a name in the audit trail
+		if key := "outcome." + strings.ReplaceAll(c, ".", "_"); !slices.Contains(answers, c) && !texts.Has(key) {
+			t.Errorf("refusal %q has no name %q in the catalogue", c, key)
+		}
 	}
 	for _, m := range station.Modes() {
 		codes = append(codes, "mode."+string(m))

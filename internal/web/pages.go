@@ -112,6 +112,7 @@ func (p *pages) render(v *Visit, name string, data any) ([]byte, error) {
 func (s *Server) funcs(l Lang) template.FuncMap {
 	return template.FuncMap{
 		"t":     func(key string, pairs ...any) (string, error) { return s.say(l, key, pairs...) },
+		"term":  func(kind, code string) string { return s.term(l, kind, code) },
 		"asset": func(name string) (string, error) { return s.assets.path(name) },
 		"qty":   func(q stock.Quantity) string { return Group(q.String()) },
 		"num":   func(n any) string { return Group(fmt.Sprint(n)) },
@@ -145,6 +146,15 @@ func (s *Server) say(l Lang, key string, pairs ...any) (string, error) {
 		args[fmt.Sprint(pairs[i])] = fmt.Sprint(pairs[i+1])
 	}
 	return s.texts.Text(l, key, args), nil
+}
+
+// term is the template function that names a code of the audit trail in words: those of the text kind.code, dots
+// in the code written as underscores. A code of a newer program has none and is shown as it is.
+func (s *Server) term(l Lang, kind, code string) string {
+	if key := kind + "." + strings.ReplaceAll(code, ".", "_"); s.texts.Has(key) {
+		return s.texts.Text(l, key, nil)
+	}
+	return code
 }
 
 // local returns t in the zone it carries or, when that is UTC or the machine's, in the server's zone.
