@@ -70,7 +70,8 @@ type Station interface {
 	Submit(ctx context.Context, station string, raw []byte, by identity.Person) (Feedback, error)
 	// Undo reverses a movement of the station, its last accepted one when movement is empty.
 	Undo(ctx context.Context, station, movement string, by identity.Person) (Feedback, error)
-	// LetPass books the station's last scan, refused under that number, on a lead's word.
+	// LetPass books the station's last scan, refused under that number, on a lead's word. A reason that
+	// can not be kept gives a *web.Failure with status 422.
 	LetPass(ctx context.Context, station string, number int64, reason string, by identity.Person) (Feedback, error)
 	// Commands returns the command barcodes of the station in the order of the printed sheet.
 	Commands(ctx context.Context, station string) ([]Command, error)

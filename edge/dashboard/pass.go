@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -24,13 +25,13 @@ type passPage struct {
 	State   StationState
 	Scan    Scan
 	AsOf    time.Time // of what siblings did; zero when there are none
-	Problem string
+	Reason  string    // as it was typed
+	Problem string    // what is wrong with it
 }
 
-func (d *dashboard) getPass(v *web.Visit) error { return d.showPass(v, "") }
+func (d *dashboard) getPass(v *web.Visit) error { return d.showPass(v, passPage{}) }
 
-func (d *dashboard) showPass(v *web.Visit, problem string) error {
-	page := passPage{Problem: problem}
+func (d *dashboard) showPass(v *web.Visit, page passPage) error {
 	var err error
 	if page.State, err = d.Station.State(v.UserContext(), v.Params("id")); err != nil {
 		return err
@@ -61,19 +62,19 @@ func (d *dashboard) siblingsAsOf(ctx context.Context) (time.Time, error) {
 	return time.Time{}, err
 }
 
-const maxReason = 200 // bytes, as the ledger keeps it
-
 func (d *dashboard) postPass(v *web.Visit) error {
 	number, err := strconv.ParseInt(v.Params("number"), 10, 64)
 	if err != nil {
 		return web.NotFound()
 	}
 	reason := v.Form("reason")
-	if reason == "" || len(reason) > maxReason {
-		v.Status(fiber.StatusUnprocessableEntity)
-		return d.showPass(v, v.T("pass.reason_wanted", nil))
-	}
-	if _, err := d.Station.LetPass(v.UserContext(), v.Params("id"), number, reason, v.Person); err != nil {
+	_, err = d.Station.LetPass(v.UserContext(), v.Params("id"), number, reason, v.Person)
+	var wrong *web.Failure
+	switch {
+	case errors.As(err, &wrong) && wrong.Status == fiber.StatusUnprocessableEntity:
+		v.Status(wrong.Status)
+		return d.showPass(v, passPage{Reason: reason, Problem: v.T(wrong.Key, wrong.Args)})
+	case err != nil:
 		return err
 	}
 	return v.See("/station/" + v.Params("id")) // where the outcome stands
@@ -86,9 +87,6 @@ func (d *dashboard) apiPass(v *web.Visit) error {
 	}
 	if err := v.ReadJSON(&body); err != nil {
 		return err
-	}
-	if body.Reason == "" || len(body.Reason) > maxReason {
-		return web.Fail(fiber.StatusUnprocessableEntity, "pass.reason_wanted")
 	}
 	f, err := d.Station.LetPass(v.UserContext(), v.Params("id"), body.Scan, body.Reason, v.Person)
 	if err != nil {

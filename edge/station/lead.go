@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"stockade/protocol/stock"
 )
@@ -15,6 +16,9 @@ type Lead struct {
 	Reason string
 }
 
+// ErrReason refuses a reason that says nothing or that the ledger can not keep.
+var ErrReason = fmt.Errorf("a reason of at most %d bytes of UTF-8 is needed", stock.MaxText)
+
 // Passable reports whether a lead may let a refused scan pass: the node knows of less stock in the bin
 // than there is, because a sibling's movements have not come yet or something was never booked.
 func (f Feedback) Passable() bool {
@@ -23,11 +27,15 @@ func (f Feedback) Passable() bool {
 
 // LetPass books the station's last scan, refused under that number, on a lead's word that the goods are
 // there. Only the last scan can be: the mode and bin that the worker meant still stand then, and
-// nothing passes twice. The movement keeps the reason, and what it overdraws is an exception.
+// nothing passes twice. The movement keeps the reason, and what it overdraws is an exception. A reason
+// that can not be kept gives ErrReason.
 func (s *Station) LetPass(ctx context.Context, number int64, l Lead) (Feedback, error) {
 	l.Reason = strings.TrimSpace(l.Reason)
-	if l.Reason == "" || len(l.Reason) > stock.MaxText || l.Worker.Actor == "" {
-		return Feedback{}, fmt.Errorf("station %s: a lead and a reason of at most %d bytes are needed", s.config.Name, stock.MaxText)
+	if l.Reason == "" || len(l.Reason) > stock.MaxText || !utf8.ValidString(l.Reason) {
+		return Feedback{}, fmt.Errorf("station %s: %w", s.config.Name, ErrReason)
+	}
+	if l.Worker.Actor == "" {
+		return Feedback{}, fmt.Errorf("station %s: nobody is no lead", s.config.Name)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

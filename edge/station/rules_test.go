@@ -255,7 +255,7 @@ func TestOverride(t *testing.T) {
 		t.Errorf("a scan that was not refused: %s, %v; want %s", f.Code, err, station.NothingToPass)
 	}
 	b.tell(crate + " => scan.more_than_here")
-	for _, l := range []station.Lead{{Worker: chen, Reason: "  "}, {Reason: "nobody"}, {Worker: chen, Reason: strings.Repeat("长", 100)}} {
+	for _, l := range []station.Lead{{Worker: chen, Reason: "  "}, {Reason: "nobody"}, {Worker: chen, Reason: strings.Repeat("长", 100)}, {Worker: chen, Reason: "\xff"}} {
 		if _, err := b.st.LetPass(context.Background(), 5, l); err == nil {
 			t.Errorf("%+v let a scan pass", l)
 		}

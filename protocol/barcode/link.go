@@ -73,12 +73,10 @@ func (d *Decoder) linkPath(set *aiSet, segments []string) ([]string, Class) {
 // pathOrder reports whether identifiers may stand in a path in that order: a primary key, then
 // some of its qualifiers.
 func pathOrder(ais []string) bool {
-	for _, order := range append(table()[ais[0]].qualifiers, nil) {
-		if subsequence(ais[1:], order) {
-			return true
-		}
+	if len(ais) == 1 {
+		return true
 	}
-	return false
+	return slices.ContainsFunc(table()[ais[0]].qualifiers, func(order []string) bool { return subsequence(ais[1:], order) })
 }
 
 // subsequence reports whether all of some stand in order, in the same order.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -66,8 +67,8 @@ type wireChange struct {
 
 // Encode returns the bytes of c, which its salted hash is taken over.
 func (c Change) Encode() ([]byte, error) {
-	b, err := Marshal(wireChange{Kind: c.Kind, Version: c.Version, Quality: c.Meta.Quality, Actor: c.Meta.Actor, Session: c.Meta.Session,
-		Terminal: c.Meta.Terminal, Day: c.Meta.Day, Zone: c.Meta.Zone, Time: c.Meta.Time, Payload: c.Payload})
+	b, err := Marshal(wireChange{Kind: c.Kind, Version: c.Version, Quality: c.Meta.Quality, Actor: readable(c.Meta.Actor), Session: readable(c.Meta.Session),
+		Terminal: readable(c.Meta.Terminal), Day: c.Meta.Day, Zone: readable(c.Meta.Zone), Time: c.Meta.Time, Payload: c.Payload})
 	if err != nil {
 		return nil, fmt.Errorf("encode change: %w", err)
 	}
@@ -155,8 +156,21 @@ func OfCount(meta Meta, c stock.Count) (Change, error) {
 		Location: c.Cell.Location, Counted: c.Counted, Seen: wireVector(c.Seen), Cause: c.Cause})
 }
 
-// OfEntry returns the change that carries an audit entry.
-func OfEntry(meta Meta, e Entry) (Change, error) { return pack(meta, KindEntry, e) }
+// OfEntry returns the change that carries an audit entry. Bytes in its texts that are not UTF-8 are replaced: what
+// happened has to be recorded whatever a stranger typed, and CBOR has no other text (RFC 8949 section 3.1).
+func OfEntry(meta Meta, e Entry) (Change, error) {
+	clean := Entry{Act: readable(e.Act), Object: readable(e.Object), Outcome: readable(e.Outcome), Detail: make(map[string]string, len(e.Detail))}
+	for k, v := range e.Detail {
+		clean.Detail[readable(k)] = readable(v)
+	}
+	if e.Detail == nil {
+		clean.Detail = nil
+	}
+	return pack(meta, KindEntry, clean)
+}
+
+// readable returns s with bytes that are not UTF-8 replaced by U+FFFD.
+func readable(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 func pack(meta Meta, k Kind, v any) (Change, error) {
 	b, err := Marshal(v)

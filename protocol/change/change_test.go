@@ -222,3 +222,39 @@ func FuzzOpen(f *testing.F) {
 		_, _ = got.Unpack(Header{First: 1, Count: 3})
 	})
 }
+
+// TestOnlyReadableTexts: nothing is made that nobody can read. A ledger's texts are refused, an audit entry's are mended,
+// since what happened has to be recorded whatever was typed.
+func TestOnlyReadableTexts(t *testing.T) {
+	const bad = "a\xffb\xfe"
+	m := stock.Movement{ID: stock.ID{Node: "sh-1", Epoch: 1, Number: 1}, Key: stock.Key{SKU: "A", State: stock.Available}, From: stock.Supplier, To: "SH/A-01", Quantity: stock.Unit}
+	if err := m.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(*stock.Movement){
+		"lot": func(m *stock.Movement) { m.Key.Lot = bad }, "serial": func(m *stock.Movement) { m.Key.Serial = bad },
+		"unit": func(m *stock.Movement) { m.Scanned.Unit = bad }, "cause": func(m *stock.Movement) { m.Cause = bad }, "override": func(m *stock.Movement) { m.Override = bad },
+	} {
+		n := m
+		if spoil(&n); n.Check() == nil {
+			t.Errorf("a movement whose %s is no text is let into a ledger", name)
+		}
+	}
+	c, err := OfEntry(Meta{Actor: bad, Session: bad, Terminal: bad, Day: "2026-11-26", Zone: bad}, Entry{Act: bad, Object: bad, Outcome: bad, Detail: map[string]string{bad: bad}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const mended = "a\uFFFDb\uFFFD"
+	e, err := got.Entry()
+	if err != nil || e.Act != mended || e.Object != mended || e.Outcome != mended || e.Detail[mended] != mended || got.Meta.Actor != mended || got.Meta.Terminal != mended {
+		t.Errorf("read back as %+v by %+v, %v", e, got.Meta, err)
+	}
+}

@@ -3,6 +3,7 @@ package stock
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Key is what makes stock of one item distinct from other stock of it.
@@ -83,6 +84,9 @@ func checkText(texts ...string) error {
 	for _, t := range texts {
 		if len(t) > MaxText {
 			return fmt.Errorf("text of %d bytes: at most %d", len(t), MaxText)
+		}
+		if !utf8.ValidString(t) { // nobody could read the change that carries it
+			return fmt.Errorf("text %q is not UTF-8", t)
 		}
 	}
 	return nil

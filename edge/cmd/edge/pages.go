@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gofiber/fiber/v2"
+
 	"stockade/edge/dashboard"
 	"stockade/edge/device"
 	"stockade/edge/station"
@@ -207,6 +209,9 @@ func (n stations) LetPass(ctx context.Context, name string, number int64, reason
 		return dashboard.Feedback{}, err
 	}
 	f, err := s.LetPass(ctx, number, station.Lead{Worker: worker(by), Reason: reason})
+	if errors.Is(err, station.ErrReason) {
+		err = web.Fail(fiber.StatusUnprocessableEntity, "pass.reason_wanted")
+	}
 	return shown(f), err
 }
 
