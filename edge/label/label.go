@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 
+	"stockade/internal/raster"
 	"stockade/protocol/stock"
 )
 
@@ -48,8 +49,8 @@ type Item struct {
 	Expiry   stock.Date
 	Quantity string // with unit, as people read it
 	Day      stock.Date
-	Font     string    // of the printer, such as "E:SIMSUN.TTF"; empty for its built-in one
-	Face     *Typeface // draws what the built-in font lacks; nil when the node has none
+	Font     string           // of the printer, such as "E:SIMSUN.TTF"; empty for its built-in one
+	Face     *raster.Typeface // draws what the built-in font lacks; nil when the node has none
 }
 
 // WidthError says that a symbol does not fit.
@@ -93,7 +94,7 @@ func (i Item) Render() ([]byte, error) {
 // can print: others leave it blank or draw boxes.
 func (i Item) NeedsPrinterFont() bool {
 	for _, s := range []string{i.Name, string(i.SKU), i.Quantity, string(i.Lot), string(i.Serial)} {
-		if foreign(s) && !i.Face.draws(s) {
+		if foreign(s) && !i.Face.Draws(s) {
 			return true
 		}
 	}
@@ -114,7 +115,7 @@ func labelled(name, value string) string {
 type canvas struct {
 	zpl  strings.Builder
 	font string
-	face *Typeface
+	face *raster.Typeface
 	err  error // the first one
 }
 

@@ -3,6 +3,8 @@ package label
 import (
 	"fmt"
 	"strings"
+
+	"stockade/internal/raster"
 )
 
 // minWidth is how narrow letters may become before text is shortened, in percent.
@@ -19,13 +21,13 @@ func (c *canvas) textAt(left, top, width, height int, s string) {
 	if s == "" || c.err != nil {
 		return
 	}
-	if foreign(s) && c.face.draws(s) {
-		image, err := c.face.draw(s, height, width)
+	if foreign(s) && c.face.Draws(s) {
+		image, err := c.face.Draw(s, height, width)
 		if err != nil {
 			c.err = err
 			return
 		}
-		fmt.Fprintf(&c.zpl, "^FO%d,%d%s^FS", left, top, image.zpl())
+		fmt.Fprintf(&c.zpl, "^FO%d,%d%s^FS", left, top, zpl(image))
 		return
 	}
 	s, wide := fit(s, height, width)
@@ -60,7 +62,7 @@ func fit(s string, height, width int) (string, int) {
 	if estimate(s, wide) <= width {
 		return s, wide
 	}
-	return shorten(s, func(s string) bool { return estimate(s, wide) <= width }), wide
+	return raster.Shorten(s, func(s string) bool { return estimate(s, wide) <= width }), wide
 }
 
 // estimate is the width of text in a proportional font of the printer's: wide capitals in
@@ -75,18 +77,6 @@ func estimate(s string, wide int) int {
 		}
 	}
 	return (sum + 99) / 100
-}
-
-// shorten takes away the end of s until it fits, and says so.
-func shorten(s string, fits func(string) bool) string {
-	const more = ".."
-	r := []rune(s)
-	for n := len(r) - 1; n > 0; n-- {
-		if short := strings.TrimRight(string(r[:n]), " ") + more; fits(short) {
-			return short
-		}
-	}
-	return more
 }
 
 const firstWide = 0x1100 // Hangul, then all of Chinese and Japanese

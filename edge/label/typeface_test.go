@@ -10,10 +10,12 @@ import (
 	"testing"
 
 	"golang.org/x/image/font/gofont/goregular"
+
+	"stockade/internal/raster"
 )
 
 // latin is a typeface that has no Chinese.
-func latin(t *testing.T) *Typeface {
+func latin(t *testing.T) *raster.Typeface {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "latin.ttf")
 	if err := os.WriteFile(path, goregular.TTF, 0o600); err != nil {
@@ -22,9 +24,9 @@ func latin(t *testing.T) *Typeface {
 	return openFace(t, path)
 }
 
-func openFace(t *testing.T, path string) *Typeface {
+func openFace(t *testing.T, path string) *raster.Typeface {
 	t.Helper()
-	f, err := OpenTypeface(path)
+	f, err := raster.OpenTypeface(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +35,7 @@ func openFace(t *testing.T, path string) *Typeface {
 }
 
 // chinese is Debian's fonts-noto-cjk.
-func chinese(t *testing.T) *Typeface {
+func chinese(t *testing.T) *raster.Typeface {
 	t.Helper()
 	const path = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
 	if _, err := os.Stat(path); err != nil && os.Getenv("CI") == "" {
@@ -77,38 +79,6 @@ func dots(t *testing.T, field string) []string {
 	return rows
 }
 
-func TestDraw(t *testing.T) {
-	b, err := latin(t).draw("LI", 24, 400)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := dots(t, b.zpl())
-	if len(rows) > 27 {
-		t.Errorf("%d rows, want at most 27: the next line begins below", len(rows))
-	}
-	picture := strings.Join(rows, "\n")
-	last := strings.TrimRight(rows[len(rows)-1], ".")
-	if !strings.Contains(last, "####") || !strings.Contains(picture, ".##.") {
-		t.Errorf("the foot of L and the stem of I are missing:\n%s", picture)
-	}
-}
-
-func TestDrawNeverPassesTheWidth(t *testing.T) {
-	face := latin(t)
-	for _, s := range []string{"W", strings.Repeat("W", 30), strings.Repeat("W", 300), "\x02W"} {
-		b, err := face.draw(s, nameHeight, printable)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(b.rows) == 0 || len(b.rows) > nameHeight*9/8 || b.stride*8 >= printable+8 {
-			t.Errorf("%q: %d rows of %d bytes", s, len(b.rows), b.stride)
-		}
-	}
-	if b, err := face.draw(" ", nameHeight, printable); err != nil || b.zpl() != "" {
-		t.Errorf("a space is drawn as %q, %v", b.zpl(), err)
-	}
-}
-
 // A typeface that lacks a character is not used for its line: a box is worse than the printer's own try.
 func TestFaceWithoutChinese(t *testing.T) {
 	i := Item{Name: "龙井茶", Face: latin(t)}
@@ -136,17 +106,5 @@ func TestChineseIsDrawn(t *testing.T) {
 	}
 	if len(z) > 4000 {
 		t.Errorf("%d bytes take more than four seconds at 9600 baud", len(z))
-	}
-}
-
-func TestOpenTypefaceRefuses(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "no.ttf")
-	if err := os.WriteFile(path, []byte("no font"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range []string{path, path + ".missing", filepath.Dir(path)} {
-		if f, err := OpenTypeface(p); err == nil || !strings.Contains(err.Error(), p) {
-			t.Errorf("OpenTypeface(%s) = %v, %v", p, f, err)
-		}
 	}
 }

@@ -8,16 +8,17 @@ import (
 	"stockade/edge/device"
 	"stockade/edge/label"
 	"stockade/edge/station"
+	"stockade/internal/raster"
 	"stockade/protocol/stock"
 )
 
 // openTypeface opens the font that draws Chinese on labels. Where none was named and Debian's is not
 // there, names in Chinese are left to the printers' own fonts.
-func openTypeface(c config, log *slog.Logger) (*label.Typeface, error) {
+func openTypeface(c config, log *slog.Logger) (*raster.Typeface, error) {
 	if c.Typeface != "" {
-		return label.OpenTypeface(c.Typeface)
+		return raster.OpenTypeface(c.Typeface)
 	}
-	face, err := label.OpenTypeface(defaultTypeface)
+	face, err := raster.OpenTypeface(defaultTypeface)
 	if errors.Is(err, fs.ErrNotExist) {
 		if c.LabelFont == "" && c.printers() {
 			log.Warn("no font for Chinese on labels: install fonts-noto-cjk, or set typeface or label_font")

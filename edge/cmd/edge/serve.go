@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"stockade/edge/device"
-	"stockade/edge/label"
 	"stockade/edge/station"
 	"stockade/edge/store"
 	"stockade/edge/uplink"
 	"stockade/internal/mqtt"
+	"stockade/internal/raster"
 	"stockade/protocol/barcode"
 	"stockade/protocol/clock"
 	"stockade/protocol/topic"
@@ -38,7 +38,7 @@ type node struct {
 	scanners  []*device.Scanner
 	printers  map[string]*device.Printer
 	uplink    *uplink.Uplink
-	typeface  *label.Typeface // draws Chinese on labels; nil without a font
+	typeface  *raster.Typeface // draws Chinese on labels; nil without a font
 
 	certificates *certificates
 }
