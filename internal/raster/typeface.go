@@ -5,8 +5,10 @@ import (
 	"image"
 	"os"
 	"strings"
+	"sync"
 
 	"golang.org/x/image/font"
+	"golang.org/x/image/font/gofont/goregular"
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/font/sfnt"
 	"golang.org/x/image/math/fixed"
@@ -162,3 +164,14 @@ func (t *Typeface) face(size int) (font.Face, error) {
 	}
 	return f, nil
 }
+
+// Latin returns a typeface that is always there: Go Regular, without Chinese.
+func Latin() *Typeface { return latinFace() }
+
+var latinFace = sync.OnceValue(func() *Typeface {
+	f, err := sfnt.Parse(goregular.TTF)
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	return &Typeface{font: f}
+})
