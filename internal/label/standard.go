@@ -14,7 +14,7 @@ func Standard() []Template {
 				{Type: Text, X: 2, Y: 8, Width: 56, Size: 3, Content: "{sku!}[  {quantity} {unit}]"},
 				{Type: Code, X: 2, Y: 12, Width: 56, Height: 18, Size: 2.5, Content: "(01){gtin}(21){serial}", Symbols: bars},
 				{Type: Text, X: 2, Y: 31, Width: 56, Size: 3, Content: "[S/N {serial}]"},
-				{Type: Text, X: 2, Y: 35, Width: 56, Size: 3, Content: "{day}[  {company}]"},
+				{Type: Text, X: 2, Y: 35, Width: 56, Size: 3, Content: "{day}"},
 			},
 		},
 		{
@@ -38,7 +38,7 @@ func Standard() []Template {
 		{
 			ID: "pallet", Kind: Pallet, Name: "托盘标签", NameEN: "Pallet label", Width: 100, Height: 150, Gap: 3,
 			Elements: []Element{
-				{Type: Text, X: 4, Y: 4, Width: 92, Size: 4, Content: "[{company}  ][{warehouse}]"},
+				{Type: Text, X: 4, Y: 4, Width: 92, Size: 4, Content: "{warehouse}"},
 				{Type: Line, X: 4, Y: 10, Width: 92, Height: 0.4},
 				{Type: Text, X: 4, Y: 13, Width: 92, Size: 8, Lines: 2, Content: "{name}"},
 				{Type: Text, X: 4, Y: 34, Width: 92, Size: 5, Content: "[{sku}  ][{quantity} {unit}]"},
@@ -52,7 +52,7 @@ func Standard() []Template {
 		{
 			ID: "shipping", Kind: Shipping, Name: "快递面单", NameEN: "Shipping label", Width: 100, Height: 150, Gap: 3,
 			Elements: []Element{
-				{Type: Text, X: 4, Y: 4, Width: 60, Size: 5, Content: "{company}"},
+				{Type: Text, X: 4, Y: 4, Width: 60, Size: 5, Content: "{warehouse}"},
 				{Type: Text, X: 64, Y: 4, Width: 32, Size: 4, Align: Right, Content: "{day}"},
 				{Type: Line, X: 4, Y: 11, Width: 92, Height: 0.4},
 				{Type: Text, X: 4, Y: 14, Width: 60, Size: 7, Content: "{recipient!}"},
@@ -73,7 +73,7 @@ func Standard() []Template {
 			ID: "badge", Kind: Badge, Name: "工牌", NameEN: "Badge", Width: 60, Height: 40, Gap: 2,
 			Elements: []Element{
 				{Type: Box, X: 1, Y: 1, Width: 58, Height: 38, Stroke: 0.4},
-				{Type: Text, X: 3, Y: 3, Width: 54, Size: 3, Content: "[{company}  ][{warehouse}]"},
+				{Type: Text, X: 3, Y: 3, Width: 54, Size: 3, Content: "{warehouse}"},
 				{Type: Text, X: 3, Y: 8, Width: 54, Size: 8, Align: Center, Content: "{person!}"},
 				{Type: Text, X: 3, Y: 18, Width: 54, Size: 3.5, Align: Center, Content: "{title}"},
 				{Type: Code, X: 5, Y: 24, Width: 50, Height: 13, Size: 2.5, Content: "{badge!}", Symbols: []symbol.Kind{symbol.Code128, symbol.QR}},
@@ -88,6 +88,6 @@ func (k Kind) Sample() Values {
 		"name": "长粒香大米 5kg", "name_en": "Long-grain rice 5 kg", "sku": "SP-001", "gtin": "06910420000037", "lot": "L2026-117", "expiry": "2027-10-31", "quantity": "12", "unit": "袋",
 		"day": "2026-11-26", "bin": "A-01-1", "bin_name": "A 区 1 排", "warehouse": "SHA", "sscc": "369104200000000014", "order": "SO-2026-004711", "parcel": "1/2",
 		"recipient": "王小明", "phone": "138****5678", "address": "上海市浦东新区张江镇科苑路 88 号 3 幢 1202 室", "sender": "上海仓", "sender_phone": "021-5555 0100",
-		"sender_address": "上海市嘉定区安亭镇墨玉路 28 号", "note": "请勿倒置", "person": "李雷", "title": "仓管员", "badge": "STK-B-4K7Q2M", "company": "仓盾示例公司",
+		"sender_address": "上海市嘉定区安亭镇墨玉路 28 号", "note": "请勿倒置", "person": "李雷", "title": "仓管员", "badge": "STK-B-4K7Q2M",
 	}
 }

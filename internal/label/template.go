@@ -40,12 +40,12 @@ func Kinds() []Kind { return []Kind{Item, Lot, Bin, Pallet, Shipping, Badge} }
 
 // fields are what each kind can tell. The words are keys of the texts under "label.field_".
 var fields = map[Kind][]string{
-	Item:     {"name", "name_en", "sku", "gtin", "unit", "quantity", "serial", "day", "company"},
-	Lot:      {"name", "name_en", "sku", "gtin", "lot", "serial", "expiry", "quantity", "unit", "day", "company"},
-	Bin:      {"bin", "bin_name", "warehouse", "company"},
-	Pallet:   {"sscc", "name", "name_en", "sku", "gtin", "lot", "expiry", "quantity", "unit", "day", "warehouse", "company"},
-	Shipping: {"sscc", "order", "parcel", "recipient", "phone", "address", "sender", "sender_phone", "sender_address", "note", "day", "warehouse", "company"},
-	Badge:    {"person", "title", "badge", "warehouse", "company"},
+	Item:     {"name", "name_en", "sku", "gtin", "unit", "quantity", "serial", "day"},
+	Lot:      {"name", "name_en", "sku", "gtin", "lot", "serial", "expiry", "quantity", "unit", "day"},
+	Bin:      {"bin", "bin_name", "warehouse"},
+	Pallet:   {"sscc", "name", "name_en", "sku", "gtin", "lot", "expiry", "quantity", "unit", "day", "warehouse"},
+	Shipping: {"sscc", "order", "parcel", "recipient", "phone", "address", "sender", "sender_phone", "sender_address", "note", "day", "warehouse"},
+	Badge:    {"person", "title", "badge", "warehouse"},
 }
 
 // Fields returns the names of the fields of a kind in the order in which people fill them in.
