@@ -269,6 +269,7 @@ func (l *Layout) line(x, y, width, size int, s string, align Align) error {
 const (
 	minModule     = 0.25
 	usualModule   = 0.375 // largest, unless the template says so
+	usualMatrix   = 1
 	captionGap    = 0.25
 	captionBeside = 0.5 // between the lines beside a matrix
 )
@@ -311,11 +312,11 @@ func (v Values) message(e Element) (data string, captions []string, err error) {
 func (l *Layout) place(e Element, s symbol.Symbol, data string, captions []string) error {
 	x, y, width, height := l.dots(e.X), l.dots(e.Y), l.dots(e.Width), l.dots(e.Height)
 	largest := e.Module
-	if largest == 0 {
+	switch {
+	case !s.Kind.Linear():
+		largest = max(largest, usualMatrix)
+	case largest == 0:
 		largest = usualModule
-		if !s.Kind.Linear() {
-			largest = 1
-		}
 	}
 	least := max(1, int(math.Ceil(minModule*l.perMM()-0.01)))
 	most := max(least, l.dots(largest))

@@ -101,7 +101,7 @@ type Element struct {
 	Lines   int           `json:"lines,omitempty"`   // most lines of text; 1 when 0
 	Align   Align         `json:"align,omitempty"`   // of text
 	Symbols []symbol.Kind `json:"symbols,omitempty"` // of a code: the first that fits is drawn
-	Module  float64       `json:"module,omitempty"`  // largest width of a code's module; 0.375 when 0
+	Module  float64       `json:"module,omitempty"`  // largest width of a bar; 0.375 when 0. Modules of a matrix may have 1 mm at least
 	Stroke  float64       `json:"stroke,omitempty"`  // of a box; 0.25 when 0
 }
 

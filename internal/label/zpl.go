@@ -64,10 +64,10 @@ func zplSymbol(i item) string {
 		return fmt.Sprintf("^BY%d^BCN,%d,N,N,N,N^FH^FD%s", s.module, i.height, zplCode128(values))
 	case symbol.EAN13:
 		return fmt.Sprintf("^BY%d^BEN,%d,N,N^FD%s", s.module, i.height, s.message[:12]) // the printer adds the check digit
-	case symbol.GS1DataMatrix:
-		return fmt.Sprintf("^BXN,%d,200,%d,%d,,_^FH\\^FD_1%s", s.module, s.symbol.Width, s.symbol.Height, zplMatrix(s.message))
-	case symbol.DataMatrix:
-		return fmt.Sprintf("^BXN,%d,200,%d,%d,,_^FH\\^FD%s", s.module, s.symbol.Width, s.symbol.Height, zplMatrix(s.message))
+	case symbol.GS1DataMatrix, symbol.DataMatrix:
+		if field, escape, ok := zplMatrix(s.symbol.Kind, s.message); ok {
+			return fmt.Sprintf("^BXN,%d,200,%d,%d,,%s^FH\\^FD%s", s.module, s.symbol.Width, s.symbol.Height, escape, field)
+		}
 	}
 	return zplGraphic(drawn(s))
 }
@@ -99,6 +99,10 @@ func zplCode128(values symbol.Values) string {
 			fmt.Fprintf(&z, "%02d", v)
 		case v+' ' == '>':
 			z.WriteString(">0")
+		case v+' ' == '^':
+			z.WriteString("><")
+		case v+' ' == '~':
+			z.WriteString(">=")
 		default:
 			z.WriteString(zplEscape(string(rune(v + ' '))))
 		}
@@ -106,23 +110,29 @@ func zplCode128(values symbol.Values) string {
 	return z.String()
 }
 
-// zplMatrix writes a message for ^BX with "_" as its escape character, "_1" being FNC1, and with ^FH\ around
-// it, so that no character of it can be a command.
-func zplMatrix(message string) string {
+// zplMatrix writes a message for ^BX with an escape character that it does not hold: "1" behind it is FNC1. ^FH\ around
+// it sees to it that no character can be a command.
+func zplMatrix(k symbol.Kind, message string) (field, escape string, ok bool) {
+	for _, escape = range []string{"_", "#", "$", "@", "|", "!"} {
+		if ok = !strings.Contains(message, escape); ok {
+			break
+		}
+	}
 	var z strings.Builder
+	if k.GS1() {
+		z.WriteString(escape + "1")
+	}
 	for i := range len(message) {
 		switch c := message[i]; c {
 		case symbol.FNC1:
-			z.WriteString("_1")
-		case '_':
-			z.WriteString("__")
+			z.WriteString(escape + "1")
 		case '^', '~', '\\':
 			fmt.Fprintf(&z, "\\%02X", c)
 		default:
 			z.WriteByte(c)
 		}
 	}
-	return z.String()
+	return z.String(), escape, ok
 }
 
 // zplEscape makes a field behind ^FH harmless: ^, ~ and _ are written in hexadecimal.
