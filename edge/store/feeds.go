@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"stockade/protocol/barcode"
 	"stockade/protocol/change"
 	"stockade/protocol/delivery"
 	"stockade/protocol/feed"
@@ -46,6 +47,8 @@ func (tx *Tx) putEntry(at delivery.FeedPlace, place int, e feed.Entry) error {
 		return tx.exec("bin", `INSERT OR REPLACE INTO bin (location, name, purpose, active) VALUES (?1, ?2, ?3, ?4)`, string(v.ID), v.Name, string(v.Use), v.Active)
 	case feed.Sibling:
 		return tx.putSibling(v)
+	case feed.Numbers:
+		return tx.putNumbers(v)
 	}
 	return nil
 }
@@ -64,6 +67,10 @@ func sense(entry any) error {
 		}
 	case feed.Location:
 		return v.ID.Check()
+	case feed.Numbers:
+		if v.Epoch == 0 || v.Epoch > maxNumber || v.Count == 0 || v.First > maxNumber*1000 || v.Count > maxNumber || v.Prefix != "" && !barcode.ValidPrefix(v.Prefix) {
+			return fmt.Errorf("numbers %d+%d under %q", v.First, v.Count, v.Prefix)
+		}
 	case feed.Sibling:
 		if !v.Node.Valid() || v.Epoch == 0 || v.Epoch > maxNumber || v.Number == 0 || v.Number > maxNumber {
 			return fmt.Errorf("change %s.%d.%d", v.Node, v.Epoch, v.Number)

@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,11 +65,19 @@ func (r *reader) read(name string) []any {
 	return out
 }
 
-// publisher returns one that notes whom it told.
+// publisher returns one that notes whom it told, after it has granted the nodes their numbers.
 func publisher(h *hubtest.Hub) (*master.Publisher, map[stock.NodeID]int) {
 	told := map[stock.NodeID]int{}
-	return master.NewPublisher(master.Publisher{Store: h.Store, Ring: h.Ring, Clock: h.Now, Logger: slog.New(slog.DiscardHandler),
-		More: func(n stock.NodeID) { told[n]++ }}), told
+	p := master.NewPublisher(master.Publisher{Store: h.Store, Ring: h.Ring, Clock: h.Now, Logger: slog.New(slog.DiscardHandler), Prefix: "6910420",
+		More: func(n stock.NodeID) { told[n]++ }})
+	hubtest.Check(h.T, p.Publish(context.Background()))
+	clear(told)
+	return p, told
+}
+
+// withoutNumbers leaves out what TestNumbers looks at.
+func withoutNumbers(all []any) []any {
+	return slices.DeleteFunc(all, func(v any) bool { _, is := v.(feed.Numbers); return is })
 }
 
 func TestMasterDataFlowsDown(t *testing.T) {
@@ -97,7 +106,7 @@ func TestMasterDataFlowsDown(t *testing.T) {
 		return tx.PutLocation(feed.Location{ID: "SHA/A-01", Use: feed.UseReceiving, Active: true})
 	})
 	hubtest.Check(t, p.Publish(context.Background()))
-	if got := r.read(feed.Locations("SHA")); len(got) != 1 || told["sh-1"] != 2 || told["cd-1"] != 1 {
+	if got := withoutNumbers(r.read(feed.Locations("SHA"))); len(got) != 1 || told["sh-1"] != 2 || told["cd-1"] != 1 {
 		t.Errorf("read %v, told %v", got, told)
 	}
 	if got := r.read(feed.Catalogue); len(got) != 0 {
@@ -116,6 +125,8 @@ func TestSiblings(t *testing.T) {
 		t.Errorf("a node alone in its warehouse was sent %v", got)
 	}
 	b := h.Node("sh-2", "SHA") // from now on they are two, and hear of all that was before
+	hubtest.Check(t, p.Publish(context.Background()))
+	clear(told)
 	unknown := change.Change{Meta: hubtest.Meta(), Kind: 900, Version: 1, Payload: []byte{0xf6}}
 	entry, err := change.OfEntry(hubtest.Meta(), change.Entry{Act: "scan.refused", Detail: map[string]string{}})
 	hubtest.Check(t, err)
@@ -154,16 +165,82 @@ func TestFeedsBeginAnew(t *testing.T) {
 	h.Update(func(tx *store.Tx) error { return tx.PutLocation(feed.Location{ID: "SHA/A-01", Use: feed.UseStorage}) })
 	hubtest.Check(t, p.Publish(context.Background()))
 	r := newReader(h)
-	before := len(r.read(feed.Siblings("SHA"))) + len(r.read(feed.Locations("SHA")))
+	before := len(r.read(feed.Siblings("SHA"))) + len(withoutNumbers(r.read(feed.Locations("SHA"))))
 	h.Update(func(tx *store.Tx) error {
 		return h.Ring.Open(tx, h.Root, delivery.Opening{Epoch: 2, Reason: "test"})
 	})
 	hubtest.Check(t, p.Publish(context.Background()))
-	if after := len(r.read(feed.Siblings("SHA"))) + len(r.read(feed.Locations("SHA"))); before != 3 || after != 3 {
+	if after := len(r.read(feed.Siblings("SHA"))) + len(withoutNumbers(r.read(feed.Locations("SHA")))); before != 3 || after != 3 {
 		t.Errorf("%d entries before, %d after, want 3 each", before, after)
 	}
 	if r.at[feed.Siblings("SHA")].LogEpoch != 2 {
 		t.Errorf("read up to %+v", r.at[feed.Siblings("SHA")])
+	}
+}
+
+// TestNumbers: no range is granted twice, a node that has used half of its range gets another, and so does one in
+// a new epoch; after a restore the hub leaves out what it may have granted.
+func TestNumbers(t *testing.T) {
+	h := hubtest.New(t)
+	a, b := h.Node("sh-1", "SHA"), h.Node("sh-2", "SHA")
+	p, told := publisher(h)
+	r := newReader(h)
+	var all []feed.Numbers
+	more := func() []feed.Numbers {
+		t.Helper()
+		hubtest.Check(t, p.Publish(context.Background()))
+		var got []feed.Numbers
+		for _, v := range r.read(feed.Locations("SHA")) {
+			if n, ok := v.(feed.Numbers); ok {
+				got = append(got, n)
+			}
+		}
+		for _, n := range got {
+			for _, m := range all {
+				if n.Prefix == m.Prefix && n.First < m.First+m.Count && m.First < n.First+n.Count {
+					t.Errorf("%+v overlaps %+v", n, m)
+				}
+			}
+			all = append(all, n)
+		}
+		return got
+	}
+	if got := more(); len(got) != 2 || got[0].Node == got[1].Node || got[0].Prefix != "6910420" || got[0].Count != 10_000 {
+		t.Fatalf("granted %+v", got)
+	}
+	used := func(n *hubtest.Node, f feed.Numbers, part uint64) {
+		t.Helper()
+		e, err := change.OfEntry(hubtest.Meta(), change.Entry{Act: change.ActNumbered, Object: "sscc", Outcome: "ok",
+			Detail: map[string]string{"prefix": f.Prefix, "first": fmt.Sprint(f.First), "last": fmt.Sprint(f.First + part - 1)}})
+		hubtest.Check(t, err)
+		h.Process(n.Cut(e))
+	}
+	mine, its := all[0], all[1]
+	if mine.Node != "sh-1" {
+		mine, its = its, mine
+	}
+	used(a, mine, mine.Count/2-1)
+	used(b, mine, mine.Count) // says nothing of its own
+	if got := more(); len(got) != 0 {
+		t.Errorf("granted %+v before half was used", got)
+	}
+	used(a, mine, mine.Count/2)
+	if got := more(); len(got) != 1 || got[0].Node != "sh-1" || told["sh-1"] == 0 {
+		t.Errorf("granted %+v", got)
+	}
+	p.Prefix = "691042099"
+	if got := more(); len(got) != 2 || got[0].Prefix != "691042099" || got[0].Count != 1000 {
+		t.Errorf("under another prefix %+v", got)
+	}
+	p.Prefix = "6910420"
+	h.Update(func(tx *store.Tx) error {
+		return h.Ring.Open(tx, h.Root, delivery.Opening{Epoch: 2, Reason: "restored"})
+	})
+	all = nil // the feed begins anew and says everything again
+	again := more()
+	last := again[len(again)-1]
+	if last.Prefix != "6910420" || last.First < 1000*10_000 {
+		t.Errorf("after a restore %+v", again)
 	}
 }
 

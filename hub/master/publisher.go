@@ -8,6 +8,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -25,6 +26,8 @@ type Publisher struct {
 	Ring   *keyring.Ring
 	Clock  func() time.Time
 	Logger *slog.Logger
+	// Prefix is the company's GS1 prefix, for ranges of SSCCs; empty for none.
+	Prefix string
 	// More is called after a chunk was committed, for each node that reads its feed. It must
 	// not wait.
 	More func(stock.NodeID)
@@ -78,6 +81,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 
 // Publish cuts all that there is to cut.
 func (p *Publisher) Publish(ctx context.Context) error {
+	if err := p.grantNumbers(ctx); err != nil {
+		return err
+	}
 	var names []string
 	var shared []stock.Warehouse
 	var nodes []store.NodeInfo
@@ -108,6 +114,29 @@ func (p *Publisher) Publish(ctx context.Context) error {
 		}
 		if cut {
 			p.tell(c.name, nodes)
+		}
+	}
+	return nil
+}
+
+// grantNumbers grants ranges of numbers to the nodes that need one.
+func (p *Publisher) grantNumbers(ctx context.Context) error {
+	var wanted []stock.NodeID
+	err := p.Store.View(ctx, func(v *store.View) (err error) {
+		wanted, err = v.NumbersWanted(p.Prefix)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range wanted {
+		err := p.Store.Update(ctx, p.Clock(), func(tx *store.Tx) error { return tx.GrantNumbers(n, p.Prefix) })
+		if errors.Is(err, store.ErrNumbers) {
+			p.Logger.Error("no numbers are left for labels: ask GS1 for another company prefix", "node", n, "prefix", p.Prefix)
+			continue
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

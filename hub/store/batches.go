@@ -126,9 +126,6 @@ func (tx *Tx) StoredBatch(node stock.NodeID, epoch, seq uint64) (change.Batch, b
 	return b, true, nil
 }
 
-// Posted implements delivery.HubStore. The bytes are in the batch; feeds read them there.
-func (tx *Tx) Posted(stock.ID, []byte, change.Change) error { return nil }
-
 // Park implements delivery.HubStore.
 func (tx *Tx) Park(p delivery.Parked) error {
 	id, err := tx.batch.id(p.ID)

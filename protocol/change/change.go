@@ -139,6 +139,10 @@ type Entry struct {
 	Detail  map[string]string // before and after, and whatever else matters
 }
 
+// ActNumbered is the act of an entry that says which numbers a node has used of a range that it was granted: "prefix",
+// "first" and "last" in its detail. The hub grants more when half of a range is used.
+const ActNumbered = "label.numbered"
+
 // OfMovement returns the change that posts m; m's id and time are given by where and when it is stored.
 func OfMovement(meta Meta, m stock.Movement) (Change, error) {
 	w := wireMovement{SKU: m.Key.SKU, Lot: m.Key.Lot, Serial: m.Key.Serial, Expiry: days(m.Key.Expiry), State: m.Key.State, From: m.From, To: m.To,

@@ -42,6 +42,7 @@ const (
 	KindItem     EntryKind = 1
 	KindLocation EntryKind = 2
 	KindChange   EntryKind = 3
+	KindNumbers  EntryKind = 5
 )
 
 // Entry is one piece of news.
@@ -98,7 +99,18 @@ type Sibling struct {
 	Change []byte // as change.Encode made it
 }
 
-// Pack makes the entry of v, which is an Item, a Location or a Sibling.
+// Numbers grants a range of numbers to a node in one of its epochs: serial references of SSCCs under the
+// company's GS1 prefix, and serial numbers of units. No other node, and no other epoch, is granted them.
+type Numbers struct {
+	_      struct{} `cbor:",toarray"`
+	Node   stock.NodeID
+	Epoch  uint64
+	Prefix string // GS1 Company Prefix, empty where the company has none: no SSCCs then
+	First  uint64
+	Count  uint64
+}
+
+// Pack makes the entry of v, which is an Item, a Location, a Sibling or Numbers.
 func Pack(v any) (Entry, error) {
 	var k EntryKind
 	switch v.(type) {
@@ -108,6 +120,8 @@ func Pack(v any) (Entry, error) {
 		k = KindLocation
 	case Sibling:
 		k = KindChange
+	case Numbers:
+		k = KindNumbers
 	default:
 		return Entry{}, fmt.Errorf("feed entry of type %T", v)
 	}
@@ -115,7 +129,7 @@ func Pack(v any) (Entry, error) {
 	return Entry{Kind: k, Version: 1, Payload: b}, err
 }
 
-// Unpack reads an entry; it returns an Item, a Location, a Sibling, or change.ErrUnknown.
+// Unpack reads an entry; it returns an Item, a Location, a Sibling, Numbers, or change.ErrUnknown.
 func (e Entry) Unpack() (any, error) {
 	if e.Version == 1 {
 		switch e.Kind {
@@ -125,6 +139,8 @@ func (e Entry) Unpack() (any, error) {
 			return unpack[Location](e)
 		case KindChange:
 			return unpack[Sibling](e)
+		case KindNumbers:
+			return unpack[Numbers](e)
 		}
 	}
 	return nil, fmt.Errorf("%w: feed entry kind %d version %d", change.ErrUnknown, e.Kind, e.Version)

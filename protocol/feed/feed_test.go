@@ -19,6 +19,7 @@ func values() []any {
 		Item{SKU: "SP-001", Name: "长粒香大米", NameEN: "rice", Unit: "袋", Codes: []Code{{GTIN: "06910420000037", Factor: stock.Unit}, {GTIN: "16910420000034", Unit: "箱", Factor: 4 * stock.Unit}}, Active: true},
 		Location{ID: "SHA/RECV", Name: "收货区", Use: UseReceiving, Active: true},
 		Sibling{Node: "sha-2", Epoch: 1, Number: 7, Change: []byte{1, 2, 3}},
+		Numbers{Node: "sha-1", Epoch: 2, Prefix: "6910420", First: 50_000, Count: 10_000},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"stockade/protocol/barcode"
 	"stockade/protocol/topic"
 )
 
@@ -30,6 +31,8 @@ type config struct {
 	// Names are the DNS names and addresses by which nodes and browsers reach the hub; the
 	// first is told to nodes. Default: localhost.
 	Names []string `toml:"names"`
+	// GS1Prefix is the company's GS1 prefix (4 to 12 digits), under which pallets get their SSCCs; empty for none.
+	GS1Prefix string `toml:"gs1_prefix"`
 
 	// Pages is the HTTPS listener of the pages for people.
 	Pages listener `toml:"pages"`
@@ -95,6 +98,9 @@ func (c config) check() error {
 	}
 	if c.DataDir == "" || c.KeyFile == "" {
 		return errors.New("data_dir and key_file are needed")
+	}
+	if c.GS1Prefix != "" && !barcode.ValidPrefix(c.GS1Prefix) {
+		return fmt.Errorf("gs1_prefix %q: want the 4 to 12 digits that GS1 gave to the company", c.GS1Prefix)
 	}
 	if c.Lang != "zh" && c.Lang != "en" {
 		return fmt.Errorf("lang %q: want zh or en", c.Lang)

@@ -118,7 +118,7 @@ func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err er
 	if s.sessions, err = intake.NewSessions(intake.Broker{URL: s.url}, h.ring, time.Now, log); err != nil {
 		return nil, err
 	}
-	s.publisher = master.NewPublisher(master.Publisher{Store: h.store, Ring: h.ring, Clock: time.Now, Logger: log, More: s.sessions.More})
+	s.publisher = master.NewPublisher(master.Publisher{Store: h.store, Ring: h.ring, Clock: time.Now, Logger: log, Prefix: h.cfg.GS1Prefix, More: s.sessions.More})
 	s.intake = intake.New(intake.Options{Store: h.store, Ring: h.ring, Send: s.sessions.Send, Committed: s.publisher.Wake, Logger: log})
 	mqttPort := "0"
 	if s.broker != nil {
