@@ -6,7 +6,6 @@ import (
 	"log/slog"
 
 	"stockade/edge/device"
-	"stockade/edge/label"
 	"stockade/edge/station"
 	"stockade/internal/raster"
 	"stockade/protocol/stock"
@@ -45,8 +44,7 @@ func (n *node) print(st *station.Station, printer *device.Printer, f station.Fee
 	if printer == nil || f.Code != station.Received {
 		return
 	}
-	data, err := label.Item{Name: f.Item, SKU: f.SKU, GTIN: gtinOf(f), Lot: f.Lot, Serial: f.Serial, Expiry: f.Expiry,
-		Quantity: f.Quantity + " " + f.Unit, Day: f.Day, Font: n.config.LabelFont, Face: n.typeface}.Render()
+	data, err := n.receiptLabel(f, deviceConfig{})
 	if err == nil {
 		err = printer.Print(device.Job{ID: f.Movement, Data: data, Done: func(r device.Result, err error) {
 			if r != device.Confirmed {
