@@ -37,14 +37,15 @@ type Size struct {
 	Offline    int           // movements made before the node meets the hub
 	OfflineAt  int           // stations that make them at once
 	CatchTurns int           // of the same batches at a hub in this process
+	Labels     int           // of each template in one round
 }
 
 // Full is what `make bench` measures, in a minute or two; Tiny only shows that everything works.
 var (
 	Full = Size{Rounds: 15, WarmUp: 1500, Scans: 250, Intake: 100, WireScans: 3000, Journeys: 400, Settle: 5 * time.Second, Busy: 10 * time.Second,
-		Offline: 100_000, OfflineAt: 96, CatchTurns: 3}
+		Offline: 100_000, OfflineAt: 96, CatchTurns: 3, Labels: 20}
 	Tiny = Size{Rounds: 2, WarmUp: 20, Scans: 8, Intake: 2, WireScans: 260, Journeys: 5, Settle: 10 * time.Millisecond, Busy: 200 * time.Millisecond,
-		Offline: 300, OfflineAt: 16, CatchTurns: 1}
+		Offline: 300, OfflineAt: 16, CatchTurns: 1, Labels: 1}
 )
 
 // Options choose a run.
@@ -68,7 +69,7 @@ func Run(ctx context.Context, o Options) error {
 		name    string
 		measure func(context.Context, string) error
 	}{
-		{"edge_commit", r.edgeCommit}, {"hub_intake", r.hubIntake}, {"wire_bytes", r.wireBytes}, {"site", r.site},
+		{"edge_commit", r.edgeCommit}, {"hub_intake", r.hubIntake}, {"wire_bytes", r.wireBytes}, {"site", r.site}, {"label_render", r.labels},
 	} {
 		r.say("%s", part.name)
 		dir := filepath.Join(o.Dir, part.name)

@@ -24,6 +24,8 @@ var want = map[string]struct {
 	"end_to_end_ack/p99":   {unit: "ms"},
 	"memory/idle":          {unit: "MiB", limit: 64},
 	"memory/busy":          {unit: "MiB", limit: 64},
+	"label_render/item":    {unit: "ms"}, "label_render/lot": {unit: "ms"}, "label_render/bin": {unit: "ms"},
+	"label_render/pallet": {unit: "ms"}, "label_render/shipping": {unit: "ms"}, "label_render/badge": {unit: "ms"},
 }
 
 // TestRun takes every measurement in a tiny size: the figures mean nothing, but there they are.
