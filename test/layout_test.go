@@ -32,8 +32,9 @@ var harmless = []string{"net/url", "net/netip"}
 
 // owner names the one package that may use a library directly; others go through it.
 var owner = map[string]string{
-	"github.com/mattn/go-sqlite3": "internal/vault", // whoever opens a database, opens it encrypted
-	"go.bug.st/serial":            "edge/device",
+	"github.com/mattn/go-sqlite3": "internal/vault",      // whoever opens a database, opens it encrypted
+	"go.bug.st/serial":            "internal/serialport", // the traps of both drivers are handled there
+	"github.com/tarm/serial":      "internal/serialport",
 }
 
 type source struct {
