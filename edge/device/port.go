@@ -10,90 +10,59 @@ package device
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
-	"runtime"
+	"syscall"
 	"time"
 
-	"go.bug.st/serial"
+	"stockade/internal/serialport"
 )
 
-// Port is an open serial port. SetReadTimeout, Read and Close belong to one goroutine, so that no
-// Read meets a descriptor that was closed and given to another file.
-type Port interface {
-	// Read returns 0 and no error when the timeout passes without a byte.
-	Read([]byte) (int, error)
-	Write([]byte) (int, error)
-	SetReadTimeout(time.Duration) error
-	ResetInputBuffer() error
-	ResetOutputBuffer() error
-	Close() error
-}
+// Port is an open serial port, see package serialport.
+type Port = serialport.Port
 
 // Open opens a port by its path. What came before the opening is not read.
 type Open func(path string, baud int) (Port, error)
 
-// maxDescriptor is the highest file descriptor that go.bug.st/serial can wait on: it uses
-// select(2), whose set ends at 1024, and panics beyond.
-const maxDescriptor = 1024 - 8
+// OpenSerial opens a port with the usual driver: 8 data bits, no parity, 1 stop bit, exclusive.
+func OpenSerial(path string, baud int) (Port, error) { return OpenLine(serialport.Line{})(path, baud) }
 
-// ErrDescriptors is returned when the process has too many open files for another port.
-var ErrDescriptors = errors.New("too many open files for a serial port")
-
-// OpenSerial opens a port with go.bug.st/serial: 8 data bits, no parity, 1 stop bit, exclusive.
-func OpenSerial(path string, baud int) (Port, error) {
-	probe, err := os.Open(os.DevNull)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+// OpenLine returns what opens ports with the settings of line; the speed comes with the path.
+func OpenLine(line serialport.Line) Open {
+	return func(path string, baud int) (Port, error) {
+		line := line
+		line.Baud = baud
+		return serialport.Open(path, line)
 	}
-	next := probe.Fd() // the port gets this number or a lower one that is freed meanwhile
-	if err := probe.Close(); err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	if next >= maxDescriptor {
-		return nil, fmt.Errorf("open %s: %w", path, ErrDescriptors)
-	}
-	p, err := serial.Open(path, &serial.Mode{BaudRate: baud, DataBits: 8})
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	// Bytes from before the opening are delivered otherwise: half a scan at best.
-	if err := p.ResetInputBuffer(); err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, p.Close()))
-	}
-	return bounded{p}, nil
-}
-
-// bounded makes an error of the panic with which Read meets a descriptor beyond select's set: other
-// parts of the program may open files between the look at the numbers and the opening.
-type bounded struct{ serial.Port }
-
-func (p bounded) Read(b []byte) (n int, err error) {
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case runtime.Error:
-			n, err = 0, fmt.Errorf("%w: %w", ErrDescriptors, r)
-		default:
-			panic(r)
-		}
-	}()
-	return p.Port.Read(b)
 }
 
 // stateOf tells what an opening error means for the device.
 func stateOf(err error) State {
-	var pe *serial.PortError
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENODEV):
 		return Absent
-	case errors.As(err, &pe) && pe.Code() == serial.PortNotFound:
-		return Absent
-	case errors.As(err, &pe) && pe.Code() == serial.PortBusy:
+	case errors.Is(err, serialport.ErrBusy):
 		return Busy
+	case errors.Is(err, serialport.ErrDenied):
+		return Denied
 	}
 	return Failed
+}
+
+// problemOf names the text under "device." that tells a person what to do about an error.
+func problemOf(err error) string {
+	for _, p := range []struct {
+		err  error
+		word string
+	}{
+		{serialport.ErrBusy, "busy"}, {serialport.ErrDenied, "denied"}, {serialport.ErrNoPort, "no_port"}, {serialport.ErrUnable, "unable"},
+		{serialport.ErrDescriptors, "descriptors"}, {serialport.ErrUnplugged, "unplugged"}, {fs.ErrNotExist, "absent"}, {syscall.ENXIO, "absent"},
+		{syscall.ENODEV, "absent"}, {ErrNotTaken, "not_taken"}, {ErrNoise, "noise"}, {errTooLong, "too_long"},
+	} {
+		if errors.Is(err, p.err) {
+			return "error_" + p.word
+		}
+	}
+	return "error_other"
 }
 
 // Delays between attempts to open a port. A connection shorter than lastTry counts as a failed attempt,

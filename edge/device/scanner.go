@@ -15,7 +15,7 @@ type Config struct {
 	Kind    Kind
 	Path    string        // a stable name: it is opened again after every unplugging
 	Profile string        // tags as in the scan vectors (codeid=zebra gs=| frame=ssi) and beep=zebra, honeywell, datalogic or ssi
-	Baud    int           // 9600 when 0
+	Baud    int           // 9600 when 0; the rest of the line's settings belongs to Open
 	IdleGap time.Duration // silence that ends a frame without terminator; 50 ms when 0
 	// WriteLimit is how long the device may take no byte at all: 2 s for a scanner's beeps and 30 s
 	// for a printer's labels when 0. A full printer takes no bytes until it has printed some.
@@ -55,6 +55,8 @@ type Scanner struct {
 	profile barcode.Profile
 	beep    beeper
 	last    []byte // the SSI packet handled last; only handle uses it
+	watch   *watch
+	say     chan order
 }
 
 // NewScanner prepares a scanner. on is called for every scan, one after the other, and
@@ -63,7 +65,7 @@ type Scanner struct {
 func NewScanner(c Config, open Open, now func() time.Time, on func(context.Context, barcode.Scan) bool, log *slog.Logger) *Scanner {
 	c = c.withDefaults(KindScanner, 2*time.Second)
 	return &Scanner{config: c, open: open, now: now, on: on, status: newStatus(c), log: log,
-		profile: barcode.ParseProfile(c.Profile), beep: beeperOf(c.Profile)}
+		profile: barcode.ParseProfile(c.Profile), beep: beeperOf(c.Profile), watch: newWatch(), say: make(chan order)}
 }
 
 // Status returns what the scanner is doing. It may be called at any time.
@@ -92,9 +94,17 @@ func (s *Scanner) listen(ctx context.Context, port Port) error {
 		defer close(handled)
 		w := startWriter(port, s.config.WriteLimit)
 		defer w.close(ctx)
-		for scan := range scans {
-			if ctx.Err() == nil {
-				s.handle(ctx, w, scan)
+		for {
+			select {
+			case scan, ok := <-scans:
+				if !ok {
+					return
+				}
+				if ctx.Err() == nil {
+					s.handle(ctx, w, scan)
+				}
+			case o := <-s.say:
+				o.done <- s.obey(ctx, w, o.bytes)
 			}
 		}
 	}()
@@ -106,8 +116,21 @@ func (s *Scanner) listen(ctx context.Context, port Port) error {
 
 // read makes scans of what comes in, until the port or ctx ends.
 func (s *Scanner) read(ctx context.Context, port Port, scans chan<- barcode.Scan) error {
+	var noise noise
 	give := func(found []barcode.Scan) {
 		for _, scan := range found {
+			was := noise.on
+			scan, pass := noise.pass(scan, time.Now())
+			if noise.on && !was {
+				s.status.set(Noisy, ErrNoise)
+				s.log.Warn("scanner's line is noisy", "device", s.config.Name)
+			}
+			if !pass {
+				continue
+			}
+			if scan.Error == barcode.ErrLength {
+				s.status.trouble(errTooLong)
+			}
 			select {
 			case scans <- scan:
 			case <-ctx.Done():
@@ -132,16 +155,25 @@ func (s *Scanner) read(ctx context.Context, port Port, scans chan<- barcode.Scan
 			return err
 		case n > 0:
 			s.status.read(n)
+			s.watch.heard(buf[:n], time.Now())
+			noise.heard(time.Now())
 			give(decoder.Feed(buf[:n]))
 			left = s.config.IdleGap
 		case left > 0:
 			if left -= wait; left <= 0 {
 				give(decoder.Idle())
+				noise.gap()
 			}
+		}
+		if n == 0 && noise.ended(time.Now()) {
+			s.status.set(Ready, nil)
 		}
 	}
 	return ctx.Err()
 }
+
+// errTooLong is why a frame was given up.
+var errTooLong = errors.New("a line without end: no terminator arrives, or the scanner joins its scans")
 
 // cutOff makes errors of frames that the end of the line ended: nobody knows what they lack, and
 // half a code may look like another one. The worker scans again.
@@ -155,13 +187,17 @@ func cutOff(scans []barcode.Scan) []barcode.Scan {
 // handle hands a scan over, and answers the scanner when that has come back.
 func (s *Scanner) handle(ctx context.Context, w *writer, scan barcode.Scan) {
 	var answer []byte
-	if s.profile.SSI {
+	if s.profile.SSI && scan.Error != barcode.ErrNoise {
 		if resent(s.last, scan.Raw) { // our acknowledgement was lost, not the scan
 			s.send(ctx, w, ssiAck())
 			return
 		}
 		answer = ssiAnswer(scan)
 		s.last = remembered(s.last, scan)
+	}
+	if s.watch.takes(scan, time.Now()) { // somebody sets this scanner up: acknowledged, not booked
+		s.send(ctx, w, answer)
+		return
 	}
 	good := s.on(ctx, scan)
 	if ctx.Err() != nil {

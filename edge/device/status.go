@@ -20,8 +20,10 @@ type State string
 // The states.
 const (
 	Absent    State = "absent"
-	Busy      State = "busy"  // another program has the port
-	Failed    State = "fault" // LastError tells more
+	Busy      State = "busy"   // another program has the port
+	Denied    State = "denied" // the service's user may not open it
+	Failed    State = "fault"  // LastError tells more
+	Noisy     State = "noise"  // what comes in can not be read and does not stop
 	Ready     State = "ready"
 	PaperOut  State = "paper_out"
 	RibbonOut State = "ribbon_out"
@@ -40,6 +42,7 @@ type Status struct {
 	Since     time.Time // of State
 	LastEvent time.Time // last byte read or job done; zero before the first
 	LastError string    // stays until the next one
+	Problem   string    // key of its text under "device."
 	ErrorTime time.Time // of LastError
 	Opened    int64     // how often the port was opened
 	Bytes     int64     // read
@@ -77,7 +80,7 @@ func (s *status) set(state State, err error) {
 			st.State, st.Since = state, time.Now()
 		}
 		if err != nil {
-			st.LastError, st.ErrorTime = err.Error(), time.Now()
+			st.LastError, st.Problem, st.ErrorTime = err.Error(), problemOf(err), time.Now()
 		}
 	})
 }

@@ -24,7 +24,7 @@ func TestEveryCodeHasItsSentence(t *testing.T) {
 	answers := []string{station.Received, station.Picked, station.Transferred, station.Counted, station.CountDone, station.Undone, station.LookedUp, station.BinLookedUp,
 		station.BinChosen, station.TargetChosen, station.ModeChosen, station.RepeatIgnored, station.Cancelled}
 	for _, c := range []barcode.Class{barcode.ErrEmpty, barcode.ErrAIM, barcode.ErrCheckDigit, barcode.ErrLength, barcode.ErrCharset, barcode.ErrDate, barcode.ErrUnknownAI,
-		barcode.ErrAIPair, barcode.ErrAIRepeat, barcode.ErrValue, barcode.ErrEncoding, barcode.ErrTruncated, barcode.ErrChecksum} {
+		barcode.ErrAIPair, barcode.ErrAIRepeat, barcode.ErrValue, barcode.ErrEncoding, barcode.ErrTruncated, barcode.ErrChecksum, barcode.ErrNoise} {
 		codes = append(codes, station.Unreadable(c))
 	}
 	for _, c := range codes { // a refusal also has a name in the audit trail

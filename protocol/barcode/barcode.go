@@ -53,4 +53,5 @@ const (
 	ErrEncoding   Class = "encoding"    // bytes of no known character set
 	ErrTruncated  Class = "truncated"   // STX without ETX, or a short SSI packet
 	ErrChecksum   Class = "checksum"    // of an SSI packet
+	ErrNoise      Class = "noise"       // no scan: unreadable bytes that do not stop
 )

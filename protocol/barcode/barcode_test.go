@@ -169,12 +169,18 @@ func TestNoiseIsBounded(t *testing.T) {
 	for range 1000 {
 		scans += len(d.Feed(bytes.Repeat([]byte("x"), 1<<10)))
 	}
-	if len(d.buf) > maxFrame || scans != 0 {
-		t.Errorf("after 1 MiB without terminator: %d bytes held, %d scans", len(d.buf), scans)
+	if len(d.buf) > maxFrame || scans != 1 {
+		t.Errorf("after 1 MiB without terminator: %d bytes held, %d scans, want one that says so", len(d.buf), scans)
 	}
 	got := d.Feed([]byte("\r]E06901234567892\r"))
-	if len(got) != 2 || got[0].Error != ErrLength || got[1].GTIN == "" {
-		t.Errorf("after the noise: %+v, want one length error and the next scan whole", got)
+	if len(got) != 1 || got[0].GTIN == "" {
+		t.Errorf("after the noise: %+v, want the next scan whole", got)
+	}
+	for _, end := range []string{"\x03", "\x02x\x03", ""} { // a frame that began with STX says it once too
+		long := Decode(Profile{}, []byte("\x02"+strings.Repeat("x", 2*maxFrame)+end), today)
+		if len(long) == 0 || long[0].Error != ErrLength || len(long) > 1 && long[1].Text != "x" {
+			t.Errorf("a long frame that ends with %q gives %d scans", end, len(long))
+		}
 	}
 }
 

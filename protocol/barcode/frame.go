@@ -20,7 +20,7 @@ type Decoder struct {
 	now     func() time.Time
 	buf     []byte
 	inSTX   bool // the frame began with STX and ends with ETX
-	tooLong bool // the frame passed maxFrame: its rest is dropped
+	tooLong bool // the frame passed maxFrame and was reported: its rest is dropped
 }
 
 // NewDecoder returns a decoder for a scanner. now tells the day from which the century of a
@@ -83,10 +83,12 @@ func (d *Decoder) take(out []Scan, c byte) []Scan {
 			return d.end(out) // F1
 		}
 	}
-	if len(d.buf) < maxFrame {
+	switch {
+	case len(d.buf) < maxFrame:
 		d.buf = append(d.buf, c)
-	} else {
+	case !d.tooLong: // said at once: the end of an endless line never comes
 		d.tooLong = true
+		out = append(out, Scan{Error: ErrLength, Raw: bytes.Clone(d.buf)})
 	}
 	return out
 }
@@ -103,10 +105,7 @@ func (d *Decoder) end(out []Scan) []Scan {
 			frame = bytes.TrimSuffix(frame, []byte("\r"))
 		}
 	}
-	switch {
-	case d.tooLong:
-		out = append(out, Scan{Error: ErrLength, Raw: bytes.Clone(frame)})
-	case len(frame) > 0:
+	if !d.tooLong && len(frame) > 0 {
 		out = append(out, d.frame(bytes.Clone(frame)))
 	}
 	d.reset()
@@ -115,7 +114,9 @@ func (d *Decoder) end(out []Scan) []Scan {
 
 // broken reports a frame that began with STX and never ended.
 func (d *Decoder) broken(out []Scan) []Scan {
-	out = append(out, Scan{Error: ErrTruncated, Raw: bytes.Clone(d.buf)})
+	if !d.tooLong {
+		out = append(out, Scan{Error: ErrTruncated, Raw: bytes.Clone(d.buf)})
+	}
 	d.reset()
 	return out
 }

@@ -1,6 +1,10 @@
 package barcode
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Profile says how a scanner was set up. The zero profile is a plain one.
 type Profile struct {
@@ -147,3 +151,6 @@ var ssiTypes = map[byte]id{
 	0x09: {name: "EAN/UPC", family: upcEOnly}, 0x0A: {name: "EAN-8", family: ean8Only}, 0x0B: {name: "EAN/UPC", family: eanFamily},
 	0x0F: {name: "GS1-128", family: gs1Family},
 }
+
+// Vendors returns the names that codeid= may have.
+func Vendors() []string { return slices.Sorted(maps.Keys(vendorIDs)) }

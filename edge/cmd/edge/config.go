@@ -7,12 +7,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"stockade/edge/device"
 	"stockade/edge/station"
+	"stockade/internal/serialport"
 )
 
 // config is the file given by --config. Folders in it may be relative to the file's own.
@@ -50,8 +52,16 @@ type deviceConfig struct {
 	Path string `toml:"path"`
 	// Profile tells how the scanner was set up: "codeid=zebra", "gs=|", "frame=ssi", "beep=honeywell".
 	Profile string `toml:"profile"`
+	// Driver is the library that opens the port: "bugst" (default) or "tarm".
+	Driver string `toml:"driver"`
 	// Baud is the speed; default 9600.
 	Baud int `toml:"baud"`
+	// DataBits are 8 (default) or 7, Parity is "none" (default), "odd" or "even", StopBits are 1 (default) or 2.
+	DataBits int    `toml:"data_bits"`
+	Parity   string `toml:"parity"`
+	StopBits int    `toml:"stop_bits"`
+	// Flow is how one side makes the other wait: "none" (default), "xonxoff" or "rtscts".
+	Flow string `toml:"flow"`
 	// IdleGap is the silence that ends a scan without terminator; default "50ms".
 	IdleGap duration `toml:"idle_gap"`
 }
@@ -133,6 +143,9 @@ func (c config) check() error {
 			return fmt.Errorf("device %q: a name of its own, a path and the kind scanner or printer are needed", d.Name)
 		}
 		kinds[d.Name] = d.Kind
+		if err := d.check(); err != nil {
+			return fmt.Errorf("device %s: %w", d.Name, err)
+		}
 	}
 	seen := map[string]bool{}
 	for _, s := range c.Stations {
@@ -149,6 +162,30 @@ func (c config) check() error {
 		seen[s.Name] = true
 	}
 	return nil
+}
+
+// line returns the settings of the device's port.
+func (d deviceConfig) line() serialport.Line {
+	return serialport.Line{Driver: serialport.Driver(d.Driver), Baud: d.Baud, DataBits: d.DataBits, Parity: serialport.Parity(d.Parity), StopBits: d.StopBits, Flow: serialport.Flow(d.Flow)}
+}
+
+// longestGap is more than any scanner needs: who waits longer for the end of a scan has forgotten the unit.
+const longestGap = 5 * time.Second
+
+func (d deviceConfig) check() error {
+	if _, err := d.line().Checked(); err != nil {
+		return err
+	}
+	if gap := time.Duration(d.IdleGap); gap < 0 || gap > longestGap {
+		return fmt.Errorf("idle_gap %v: want a silence such as \"50ms\", at most %v", gap, longestGap)
+	}
+	if d.Kind == string(device.KindPrinter) {
+		return nil
+	}
+	if strings.Contains(d.Profile, "frame=ssi") && d.Flow == string(serialport.XonXoff) {
+		return errors.New("flow \"xonxoff\" takes bytes out of SSI packets: use \"none\" or \"rtscts\"")
+	}
+	return device.CheckProfile(d.Profile)
 }
 
 // zone returns the warehouse's time zone; check has made sure that there is one.

@@ -138,7 +138,7 @@ func (n *node) prepare(ctx context.Context) error {
 	}
 	for _, d := range n.config.Devices {
 		if d.Kind == string(device.KindPrinter) {
-			n.printers[d.Name] = device.NewPrinter(deviceOf(d), device.OpenSerial, n.log)
+			n.printers[d.Name] = device.NewPrinter(deviceOf(d), device.OpenLine(d.line()), n.log)
 		}
 	}
 	for _, sc := range n.config.Stations {
@@ -195,7 +195,7 @@ func (n *node) addStation(sc stationConfig) error {
 		if d.Name == sc.Scanner && d.Kind == string(device.KindScanner) {
 			printer := n.printers[sc.Printer]
 			on := func(ctx context.Context, s barcode.Scan) bool { return n.scanned(ctx, st, printer, s) }
-			n.scanners = append(n.scanners, device.NewScanner(deviceOf(d), device.OpenSerial, n.clock.Wall, on, n.log))
+			n.scanners = append(n.scanners, device.NewScanner(deviceOf(d), device.OpenLine(d.line()), n.clock.Wall, on, n.log))
 		}
 	}
 	return nil
