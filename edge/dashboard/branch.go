@@ -163,7 +163,10 @@ func (d *dashboard) mark(ctx context.Context) (mark, error) {
 	}
 	devices, err := d.Devices.Devices(ctx)
 	for _, dev := range devices {
-		m.devices += dev.Name + "=" + dev.Status + "/" + strconv.Itoa(dev.Queue) + ";"
+		m.devices += dev.Name + "=" + dev.Status + "/" + strconv.Itoa(dev.Queue) + "/" + strconv.FormatBool(dev.Watched) + "/" + dev.ErrorTime.Format(time.RFC3339) + dev.LastError + ";"
+		if dev.Kind == Scanner { // a printer answers every two seconds: that is no news
+			m.devices += dev.LastEvent.Format(time.RFC3339)
+		}
 	}
 	return m, err
 }

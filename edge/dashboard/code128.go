@@ -38,8 +38,8 @@ func code128(text string) ([]int, error) {
 	return append(values, sum%103, stop), nil
 }
 
-// barcode draws text as Code 128: a path in a picture one unit per module wide.
-func barcode(text string) (template.HTML, error) {
+// code128Picture draws text as Code 128: a path in a picture one unit per module wide.
+func code128Picture(text string) (template.HTML, error) {
 	values, err := code128(text)
 	if err != nil {
 		return "", err

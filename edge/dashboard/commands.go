@@ -23,7 +23,7 @@ func (d *dashboard) getCommands(v *web.Visit) error {
 	}
 	cards := make([]commandCard, len(commands))
 	for i, c := range commands {
-		picture, err := barcode(c.Content)
+		picture, err := code128Picture(c.Content)
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,9 @@
 //	GET  /api/v1/stock?q=&location=&limit=&after= -> {"rows":[StockRow],"as_of":AsOf,"next":""}
 //	GET  /api/v1/movements?limit=&before=        -> {"movements":[MovementRow],"next":""}
 //	GET  /api/v1/devices                         -> {"devices":[Device]}
+//	POST /api/v1/devices/{name}/watch    {}      -> WatchView; for 5 s more its scans are shown and not booked
+//	POST /api/v1/devices/{name}/unwatch  {}      -> {}
+//	POST /api/v1/devices/{name}/command  {"command":"newland:aim-id"} -> {}; only while it is watched
 //	GET  /api/v1/sync                            -> Sync
 //	GET  /station/{id}/events                    -> server-sent events
 //
@@ -95,6 +98,14 @@ type Delivery interface {
 // Devices tells what hangs on the serial ports.
 type Devices interface {
 	Devices(ctx context.Context) ([]Device, error)
+	// Scanner returns a scanner and its configured profile; web.NotFound when it is none.
+	Scanner(ctx context.Context, name string) (Device, string, error)
+	// Watch returns what the scanner sent since the set-up page was opened. For a few seconds more its scans are not booked.
+	Watch(ctx context.Context, name string) (Watching, error)
+	// Unwatch lets scans be booked again soon, unless another page watches.
+	Unwatch(ctx context.Context, name string) error
+	// Command sends bytes to a watched scanner; ErrNotWatched or ErrAway.
+	Command(ctx context.Context, name string, bytes []byte) error
 }
 
 // Deps are what the pages read and do. All are required but Open.
@@ -124,7 +135,7 @@ func Site(deps Deps) (web.Site, error) {
 		return web.Site{}, err
 	}
 	return web.Site{
-		Routes:    slices.Concat(d.stationRoutes(), d.passRoutes(), d.branchRoutes()),
+		Routes:    slices.Concat(d.stationRoutes(), d.passRoutes(), d.setupRoutes(), d.branchRoutes()),
 		Templates: templates,
 		Assets:    files,
 		Menu: []web.Link{

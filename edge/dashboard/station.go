@@ -260,7 +260,7 @@ func (d *dashboard) state(ctx context.Context, text texts, id string) (State, er
 	}
 	for _, dev := range devices {
 		if dev.Station == id {
-			s.Devices = append(s.Devices, DeviceState{Kind: dev.Kind, Name: text.say("device."+string(dev.Kind), nil), Good: dev.Good(), Text: text.say("device."+dev.Status, nil), Title: dev.Name + " · " + dev.Port})
+			s.Devices = append(s.Devices, DeviceState{Kind: dev.Kind, Name: text.say("device."+string(dev.Kind), nil), Good: dev.Good() && !dev.Watched, Text: text.say("device."+dev.Status, nil), Title: dev.Name + " · " + dev.Port})
 		}
 	}
 	return s, nil

@@ -217,9 +217,8 @@ const (
 	Printer DeviceKind = "printer"
 )
 
-// Device is a scanner or printer on a serial port. Status is a key under "device.":
-// "ready", "absent", "busy", "paper_out", "ribbon_out", "head_open", "paused", "hot",
-// "silent", "fault".
+// Device is a scanner or printer on a serial port. Status and Problem are keys under "device.": "ready", "absent", "busy",
+// "denied", "noise", "paper_out", "ribbon_out", "head_open", "paused", "hot", "silent", "fault"; "error_unplugged" and so on.
 type Device struct {
 	Name    string     `json:"name"`
 	Station string     `json:"station"`
@@ -228,4 +227,10 @@ type Device struct {
 	Status  string     `json:"status"`
 	Since   time.Time  `json:"since"`
 	Queue   int        `json:"queue"` // labels waiting
+
+	Watched   bool      `json:"watched,omitempty"`    // its scans are shown on the set-up page and not booked
+	LastEvent time.Time `json:"last_event,omitzero"`  // last byte or finished job
+	LastError string    `json:"last_error,omitempty"` // technical, in English; stays until the next one
+	Problem   string    `json:"problem,omitempty"`    // what that means
+	ErrorTime time.Time `json:"error_time,omitzero"`
 }

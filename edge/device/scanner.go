@@ -71,6 +71,9 @@ func NewScanner(c Config, open Open, now func() time.Time, on func(context.Conte
 // Status returns what the scanner is doing. It may be called at any time.
 func (s *Scanner) Status() Status { return s.status.get() }
 
+// Profile returns the profile as configured.
+func (s *Scanner) Profile() string { return s.config.Profile }
+
 // Run listens until ctx ends, and returns nil then. What on has not been given by that time was never
 // confirmed to anybody.
 func (s *Scanner) Run(ctx context.Context) error {

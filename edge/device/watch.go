@@ -97,11 +97,16 @@ func (s *Scanner) Watch() ([]Heard, []Watched) {
 	return append([]Heard(nil), w.heards...), append([]Watched(nil), w.scans...)
 }
 
-// Unwatch ends the lease: scans are booked again.
+// unwatchGrace is what is left of a lease when one of perhaps several pages is closed.
+const unwatchGrace = 1500 * time.Millisecond
+
+// Unwatch shortens the lease: scans are booked again unless another page renews it.
 func (s *Scanner) Unwatch() {
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
-	s.watch.until = time.Time{}
+	if soon := time.Now().Add(unwatchGrace); s.watch.until.After(soon) {
+		s.watch.until = soon
+	}
 }
 
 // Watched tells whether scans are shown and not booked at present.

@@ -83,13 +83,15 @@ func (n stations) State(ctx context.Context, name string) (dashboard.StationStat
 	if st.Mode == station.Receive {
 		at = s.Config().Receiving
 	}
-	return dashboard.StationState{StationInfo: info(s), Mode: dashboard.Mode(st.Mode), Location: at, Accepted: st.Accepted, Refused: st.Refused, Day: st.Day, Trouble: troubleOf(s)}, err
+	return dashboard.StationState{StationInfo: info(s), Mode: dashboard.Mode(st.Mode), Location: at, Accepted: st.Accepted, Refused: st.Refused, Day: st.Day, Trouble: n.troubleOf(s)}, err
 }
 
 // troubleOf names the text that tells the worker why a scan is not stored yet.
-func troubleOf(s *station.Station) string {
+func (n *node) troubleOf(s *station.Station) string {
 	err := s.Trouble()
 	switch {
+	case err == nil && n.watched(s.Config().Name):
+		return "station.being_set_up"
 	case err == nil:
 		return ""
 	case errors.Is(err, vault.ErrFull):
@@ -349,23 +351,96 @@ type devices struct{ *node }
 
 func (n devices) Devices(context.Context) ([]dashboard.Device, error) {
 	out := []dashboard.Device{}
-	add := func(s device.Status) {
-		d := dashboard.Device{Name: s.Name, Kind: dashboard.DeviceKind(s.Kind), Port: s.Path, Status: string(s.State), Since: s.Since, Queue: s.Queue}
-		for _, st := range n.config.Stations {
-			if st.Scanner == s.Name || st.Printer == s.Name {
-				d.Station = st.Name
-			}
-		}
-		out = append(out, d)
-	}
 	for _, s := range n.scanners {
-		add(s.Status())
+		out = append(out, n.shown(s.Status(), s.Watched()))
 	}
 	for _, p := range n.printers {
-		add(p.Status())
+		out = append(out, n.shown(p.Status(), false))
 	}
 	slices.SortFunc(out, func(a, b dashboard.Device) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+func (n devices) shown(s device.Status, watched bool) dashboard.Device {
+	d := dashboard.Device{Name: s.Name, Kind: dashboard.DeviceKind(s.Kind), Port: s.Path, Status: string(s.State), Since: s.Since, Queue: s.Queue, Watched: watched,
+		LastEvent: s.LastEvent, LastError: s.LastError, Problem: s.Problem, ErrorTime: s.ErrorTime}
+	for _, st := range n.config.Stations {
+		if st.Scanner == s.Name || st.Printer == s.Name {
+			d.Station = st.Name
+		}
+	}
+	return d
+}
+
+func (n devices) find(name string) (*device.Scanner, error) {
+	for _, s := range n.scanners {
+		if s.Status().Name == name {
+			return s, nil
+		}
+	}
+	return nil, web.NotFound()
+}
+
+func (n devices) Scanner(_ context.Context, name string) (dashboard.Device, string, error) {
+	s, err := n.find(name)
+	if err != nil {
+		return dashboard.Device{}, "", err
+	}
+	return n.shown(s.Status(), s.Watched()), s.Profile(), nil
+}
+
+func (n devices) Watch(_ context.Context, name string) (dashboard.Watching, error) {
+	s, err := n.find(name)
+	if err != nil {
+		return dashboard.Watching{}, err
+	}
+	heard, scans := s.Watch()
+	w := dashboard.Watching{Device: n.shown(s.Status(), true), Profile: s.Profile()}
+	var chunks []barcode.Chunk
+	for _, h := range heard {
+		w.Chunks = append(w.Chunks, dashboard.Chunk{Number: h.Number, Time: h.Time, Pause: h.Pause, Bytes: h.Bytes})
+		chunks = append(chunks, barcode.Chunk{Data: h.Bytes, Pause: h.Pause})
+	}
+	for _, sc := range scans {
+		w.Scans = append(w.Scans, dashboard.WatchedScan{Number: sc.Number, Time: sc.Time, Scan: sc.Scan})
+	}
+	w.Proposal = barcode.Propose(chunks, n.clock.Wall())
+	return w, nil
+}
+
+func (n devices) Unwatch(_ context.Context, name string) error {
+	s, err := n.find(name)
+	if err == nil {
+		s.Unwatch()
+	}
+	return err
+}
+
+func (n devices) Command(ctx context.Context, name string, b []byte) error {
+	s, err := n.find(name)
+	if err != nil {
+		return err
+	}
+	switch err := s.Command(ctx, b); {
+	case errors.Is(err, device.ErrNotWatched):
+		return fmt.Errorf("%w: %w", dashboard.ErrNotWatched, err)
+	case err != nil:
+		return fmt.Errorf("%w: %w", dashboard.ErrAway, err)
+	}
+	n.log.Info("set-up command was sent", "device", name, "bytes", fmt.Sprintf("%q", b))
+	return nil
+}
+
+// watched tells whether a station's scanner is being set up.
+func (n *node) watched(station string) bool {
+	for _, st := range n.config.Stations {
+		for _, s := range n.scanners {
+			if st.Name == station && st.Scanner == s.Status().Name && s.Watched() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // people opens the accounts; what they do is recorded in the node's own audit trail.
