@@ -2,6 +2,7 @@ package device
 
 import (
 	"errors"
+	"strings"
 	"time"
 	"unicode"
 
@@ -52,14 +53,14 @@ func (n *noise) ended(now time.Time) bool {
 }
 
 // pass says what is handed over of a scan: the scan, the one report that there is noise, or nothing.
-func (n *noise) pass(s barcode.Scan, now time.Time) (barcode.Scan, bool) {
+func (n *noise) pass(s barcode.Scan, ssi bool, now time.Time) (barcode.Scan, bool) {
 	if n.on {
 		return s, false // a scan amid noise may have bytes of its neighbours: the worker scans again
 	}
 	if gone := int(now.Sub(n.leaked).Seconds() * floodLeak); gone > 0 {
 		n.flood, n.leaked = max(0, n.flood-gone), now
 	}
-	if readable(s) {
+	if readable(s, ssi) {
 		n.burst, n.flood = max(0, n.burst-1), max(0, n.flood-1)
 		return s, true
 	}
@@ -71,15 +72,27 @@ func (n *noise) pass(s barcode.Scan, now time.Time) (barcode.Scan, bool) {
 	return s, true
 }
 
-// readable tells whether somebody may have meant what was read.
-func readable(s barcode.Scan) bool {
-	if s.Error != "" {
+// readable tells whether a scanner may have sent this: text, if only of a code that is refused. What it says of itself does
+// not count: many wrong codes in a row are a worker's matter, and each is told to the worker.
+func readable(s barcode.Scan, ssi bool) bool {
+	switch s.Error {
+	case barcode.ErrEncoding, barcode.ErrTruncated, barcode.ErrChecksum:
 		return false
 	}
-	for _, r := range s.Text {
-		if unicode.IsControl(r) && (r < 0x1C || r > 0x1F) && r != 0x04 || unicode.Is(unicode.Co, r) { // separators and EOT belong to ISO/IEC 15434
+	if ssi {
+		return true // its checksum was right
+	}
+	if s.Error == barcode.ErrLength && len(s.Raw) > longestCode {
+		return false
+	}
+	for _, c := range s.Raw {
+		// Separators and EOT belong to ISO/IEC 15434, the rest to frames that began with STX.
+		if (c < 0x1C || c == 0x7F) && c != 0x04 && c != '\r' && c != '\n' && c != '\t' {
 			return false
 		}
 	}
-	return true
+	return !strings.ContainsFunc(s.Text, func(r rune) bool { return r >= 0x80 && (unicode.IsControl(r) || unicode.Is(unicode.Co, r)) })
 }
+
+// longestCode is how many characters the largest symbols hold (QR version 40, in digits).
+const longestCode = 7089

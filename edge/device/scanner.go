@@ -123,7 +123,7 @@ func (s *Scanner) read(ctx context.Context, port Port, scans chan<- barcode.Scan
 	give := func(found []barcode.Scan) {
 		for _, scan := range found {
 			was := noise.on
-			scan, pass := noise.pass(scan, time.Now())
+			scan, pass := noise.pass(scan, s.profile.SSI, time.Now())
 			if noise.on && !was {
 				s.status.set(Noisy, ErrNoise)
 				s.log.Warn("scanner's line is noisy", "device", s.config.Name)

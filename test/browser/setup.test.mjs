@@ -41,7 +41,7 @@ step("what the scanner sends is shown, with a proposal, and not booked", async (
   await station.visit(edge.address, "/station/dock-1");
   await station.page.getByText("扫描枪正在设置").waitFor();
   for (const item of [milk, rice, tea]) {
-    await scan(item.gtin.slice(1));
+    await scan(item.gtin);
     await p.page.locator("#scans li", { hasText: item.gtin }).waitFor();
   }
   await p.page.locator("#heard li", { hasText: "␍" }).first().waitFor();
@@ -53,7 +53,7 @@ step("what the scanner sends is shown, with a proposal, and not booked", async (
 });
 
 step("what is found and proposed follows the scanner", async () => {
-  await scan(`]C101${milk.gtin}10LOT7|21SN5`);
+  await scan(`]C101${milk.gtin.padStart(14, "0")}10LOT7|21SN5`);
   await p.page.locator("#findings li", { hasText: "|" }).waitFor();
   await p.page.locator("#settings", { hasText: 'profile = "gs=|"' }).waitFor();
 });
