@@ -22,6 +22,8 @@ var want = map[string]struct {
 	"end_to_end_stock/p99": {unit: "ms"},
 	"end_to_end_ack/p50":   {unit: "ms"},
 	"end_to_end_ack/p99":   {unit: "ms"},
+	"scan_burst/1":         {unit: "scans/s"},
+	"scan_burst/8":         {unit: "scans/s"},
 	"memory/idle":          {unit: "MiB", limit: 64},
 	"memory/busy":          {unit: "MiB", limit: 64},
 	"label_render/item":    {unit: "ms"}, "label_render/lot": {unit: "ms"}, "label_render/bin": {unit: "ms"},

@@ -59,6 +59,9 @@ func (r *run) site(ctx context.Context, dir string) (err error) {
 	if err := s.journeys(ctx, busy); err != nil {
 		return err
 	}
+	if err := s.bursts(ctx, busy); err != nil {
+		return err
+	}
 	if err := s.busyMemory(ctx, busy, least); err != nil {
 		return err
 	}
