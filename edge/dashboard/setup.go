@@ -71,7 +71,7 @@ type WatchView struct {
 	Advised    bool            `json:"advised"` // something should be switched on at the scanner
 }
 
-// HeardView is a chunk: control characters as their pictures, other bytes that are no text in hexadecimal.
+// HeardView is a chunk: control characters by name, other bytes that are no text in hexadecimal.
 type HeardView struct {
 	Number int64  `json:"number"`
 	Clock  string `json:"clock"`
@@ -235,7 +235,10 @@ func (t texts) understood(s barcode.Scan) string {
 	return strings.Join(parts, " · ")
 }
 
-// visible shows bytes as they came: text, control characters as their pictures, and what is no text in hexadecimal.
+// controls are the names of the control characters (ISO/IEC 646). Few fonts have their pictures.
+var controls = strings.Fields("NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US")
+
+// visible shows bytes as they came: text, control characters by name, and what is no text in hexadecimal.
 func visible(b []byte) string {
 	var out strings.Builder
 	for len(b) > 0 {
@@ -244,9 +247,9 @@ func visible(b []byte) string {
 		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&out, "‹%02X›", b[0])
 		case r < ' ':
-			out.WriteRune(0x2400 + r)
+			out.WriteString("‹" + controls[r] + "›")
 		case r == 0x7F:
-			out.WriteRune(0x2421)
+			out.WriteString("‹DEL›")
 		default:
 			out.WriteRune(r)
 		}

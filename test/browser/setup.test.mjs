@@ -44,7 +44,7 @@ step("what the scanner sends is shown, with a proposal, and not booked", async (
     await scan(item.gtin);
     await p.page.locator("#scans li", { hasText: item.gtin }).waitFor();
   }
-  await p.page.locator("#heard li", { hasText: "␍" }).first().waitFor();
+  await p.page.locator("#heard li", { hasText: "‹CR›" }).first().waitFor();
   await p.page.locator("#findings li", { hasText: "回车 CR" }).waitFor();
   await p.page.locator("#findings li", { hasText: "没有 AIM 标识符" }).waitFor();
   assert.equal((await p.page.locator("#settings").innerText()).trim(), 'profile = ""');
