@@ -15,7 +15,7 @@
 //	GET  /api/v1/stations/{id}                   -> StationState, "devices":[DeviceState], "trouble_text"
 //	GET  /api/v1/stations/{id}/scans?after=N     -> {"scans":[Scan],"more":bool}; oldest first, numbers above N
 //	POST /api/v1/stations/{id}/mode   {"mode":"receive"}          -> StationState
-//	POST /api/v1/stations/{id}/scan   {"raw":"<base64>"}          -> Scan
+//	POST /api/v1/stations/{id}/scan   {"raw":"<base64>"}          -> Scan; "input" may say "keyboard" or "camera", see Input
 //	POST /api/v1/stations/{id}/undo   {"movement":"sh-1.1.5"}     -> Scan; an empty movement is the station's last one
 //	POST /api/v1/stations/{id}/pass   {"scan":7,"reason":"..."}   -> Scan; only the last scan, refused for want of stock
 //	GET  /api/v1/stock?q=&location=&limit=&after= -> {"rows":[StockRow],"as_of":AsOf,"next":""}
@@ -37,6 +37,7 @@ package dashboard
 import (
 	"context"
 	"embed"
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -69,8 +70,10 @@ type Station interface {
 	// Refused returns today's refused scans, the newest first, equal ones counted together.
 	Refused(ctx context.Context, station string, limit int) ([]RefusedScan, error)
 	SetMode(ctx context.Context, station string, mode Mode, by identity.Person) error
-	// Submit takes bytes from a keyboard scanner as if the station's own scanner had sent them.
-	Submit(ctx context.Context, station string, raw []byte, by identity.Person) (Feedback, error)
+	// Submit takes bytes from another input as if the station's own scanner had sent them.
+	Submit(ctx context.Context, station string, in Input, raw []byte, by identity.Person) (Feedback, error)
+	// Keyboard returns how a scanner that acts as a keyboard was set up at the station.
+	Keyboard(station string) Keyboard
 	// Undo reverses a movement of the station, its last accepted one when movement is empty.
 	Undo(ctx context.Context, station, movement string, by identity.Person) (Feedback, error)
 	// LetPass books the station's last scan, refused under that number, on a lead's word. A reason that
@@ -133,6 +136,11 @@ func Site(deps Deps) (web.Site, error) {
 	files, err := fs.Sub(assets, "assets")
 	if err != nil {
 		return web.Site{}, err
+	}
+	for _, name := range []string{"dist/zxing_reader.js", "dist/zxing_reader.wasm"} { // made by internal/web/assets/build.mjs
+		if _, err := fs.Stat(files, name); err != nil {
+			return web.Site{}, fmt.Errorf("asset %s is missing: run \"make assets\" and build again", name)
+		}
 	}
 	return web.Site{
 		Routes:    slices.Concat(d.stationRoutes(), d.passRoutes(), d.setupRoutes(), d.branchRoutes()),

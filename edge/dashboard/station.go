@@ -27,6 +27,7 @@ func (d *dashboard) stationRoutes() []web.Route {
 		if strings.Contains(path, ":id") {
 			r.Guest = d.guest
 		}
+		r.Camera = path == "/station/:id"
 		return r
 	}
 	return []web.Route{
@@ -62,6 +63,7 @@ type stationPage struct {
 	State State
 	Modes []modeButton
 	Texts map[string]string // for the script
+	Keyboard
 }
 
 type modeButton struct {
@@ -78,12 +80,13 @@ func (d *dashboard) getStation(v *web.Visit) error {
 	if err != nil {
 		return err
 	}
-	page := stationPage{State: state, Texts: map[string]string{}}
+	page := stationPage{State: state, Texts: map[string]string{}, Keyboard: d.Station.Keyboard(v.Params("id"))}
 	for i, m := range Modes() {
 		page.Modes = append(page.Modes, modeButton{m, modeKeys[i]})
 	}
 	for _, key := range []string{"station.offline", "station.no_answer", "station.sound_on", "station.sound_off", "station.sound_unlock", "station.accepted", "station.refused", "station.info", "station.not_stored",
-		"station.lot", "station.expiry", "station.serial", "station.bin", "station.on_hand", "station.sku", "station.undo", "station.undone"} {
+		"station.lot", "station.expiry", "station.serial", "station.bin", "station.on_hand", "station.sku", "station.undo", "station.undone", "station.half", "station.no_end",
+		"camera.starting", "camera.aim", "camera.read", "camera.held", "camera.several", "camera.refused", "camera.none", "camera.busy", "camera.insecure", "camera.too_old", "camera.no_reader"} {
 		page.Texts[key] = v.T(key, nil)
 	}
 	for _, m := range Modes() {
@@ -339,15 +342,18 @@ func (d *dashboard) apiMode(v *web.Visit) error {
 }
 
 func (d *dashboard) apiScan(v *web.Visit) error {
-	var body struct{ Raw string }
+	var body struct {
+		Raw   string
+		Input Input
+	}
 	if err := v.ReadJSON(&body); err != nil {
 		return err
 	}
 	raw, err := base64.StdEncoding.DecodeString(body.Raw)
-	if err != nil || len(raw) == 0 || len(raw) > maxScan {
+	if err != nil || len(raw) == 0 || len(raw) > maxScan || !slices.Contains([]Input{"", ByKeyboard, ByCamera}, body.Input) {
 		return web.Fail(fiber.StatusUnprocessableEntity, "station.bad_scan").Because(err)
 	}
-	f, err := d.Station.Submit(v.UserContext(), v.Params("id"), raw, v.Person)
+	f, err := d.Station.Submit(v.UserContext(), v.Params("id"), body.Input, raw, v.Person)
 	if err != nil {
 		return err
 	}

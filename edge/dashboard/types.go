@@ -79,6 +79,21 @@ type RefusedScan struct {
 	Text     string // Raw, made printable; filled in for the page
 }
 
+// Input says where the bytes of a submitted scan come from.
+type Input string
+
+// The inputs. Without one a program speaks, as a scanner without a profile would.
+const (
+	ByKeyboard Input = "keyboard" // a scanner that acts as a keyboard, or a hand: the station's wedge_profile says how it was set up
+	ByCamera   Input = "camera"   // AIM identifier and data, exactly one scan whatever characters it has
+)
+
+// Keyboard says how the station's page reads keys: the tags keys= and end= of its wedge_profile.
+type Keyboard struct {
+	Keys string // "us": by their place on a US keyboard, whatever the computer's layout; empty: as the computer does
+	End  string // "silence": a pause ends a scan too; empty: only Enter and Tab do
+}
+
 // StationInfo names a station.
 type StationInfo struct {
 	ID   string `json:"id"`
@@ -93,7 +108,8 @@ type StationState struct {
 	Accepted int64          `json:"accepted"`           // today
 	Refused  int64          `json:"refused"`            // today
 	Day      stock.Date     `json:"day"`
-	Trouble  string         `json:"trouble,omitempty"` // key of why the scanner's last scan is not stored yet
+	Quantity int64          `json:"quantity,omitempty"` // that the next scan of an item counts as; 0 for none set
+	Trouble  string         `json:"trouble,omitempty"`  // key of why the scanner's last scan is not stored yet
 }
 
 // State is sent to a station's page when anything in it has changed.

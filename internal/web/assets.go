@@ -94,6 +94,8 @@ func newAsset(name string, b []byte) *asset {
 		f.mime = "image/svg+xml"
 	case ".txt":
 		f.mime = "text/plain; charset=utf-8"
+	case ".wasm":
+		f.mime = "application/wasm"
 	}
 	var packed bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // the level is valid
@@ -121,6 +123,9 @@ func (s *Server) getAsset(v *Visit) error {
 	v.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")
 	v.Set(fiber.HeaderContentType, f.mime)
 	v.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
+	if strings.HasSuffix(f.name, ".worker.js") {
+		v.Set(fiber.HeaderContentSecurityPolicy, workerPolicy)
+	}
 	if f.gzip != nil && strings.Contains(v.Get(fiber.HeaderAcceptEncoding), "gzip") {
 		v.Set(fiber.HeaderContentEncoding, "gzip")
 		return v.Send(f.gzip)

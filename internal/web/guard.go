@@ -16,6 +16,14 @@ import (
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 
+// workerPolicy is for scripts named *.worker.js, which run apart from any page: they may compile the
+// WebAssembly that this server sends, and still nothing else. A worker obeys the policy that its own
+// script came with, so no page has to be given that right.
+const workerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
+
+// permissionsPolicy keeps pages from what a warehouse's page has no business with.
+const permissionsPolicy = "geolocation=(), microphone=(), payment=(), usb=(), camera="
+
 func safeHeaders(c *fiber.Ctx) {
 	for _, h := range [...][2]string{
 		{"Content-Security-Policy", contentPolicy},
@@ -26,7 +34,7 @@ func safeHeaders(c *fiber.Ctx) {
 		{"Referrer-Policy", "same-origin"},
 		{"Cross-Origin-Opener-Policy", "same-origin"},
 		{"Cross-Origin-Resource-Policy", "same-origin"},
-		{"Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"},
+		{"Permissions-Policy", permissionsPolicy + "()"},
 		{"Cache-Control", "no-store"},
 	} {
 		c.Set(h[0], h[1])

@@ -156,3 +156,43 @@ func TestRouteWithoutPermissionStopsTheProgram(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestWhatOneNeedsOnlyThatOneHas: the camera is for the page that asks for it, WebAssembly for workers.
+func TestWhatOneNeedsOnlyThatOneHas(t *testing.T) {
+	s := serve(t, Limits{}, Route{Method: "GET", Path: "/page", Permission: "x.read", Handler: done}, Route{Method: "GET", Path: "/camera", Permission: "x.read", Handler: done, Camera: true})
+	own, err := loadAssets(someAssets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := func(name string) string {
+		p, err := own.path(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for path, want := range map[string]struct {
+		camera, wasm bool
+		mime         string
+	}{
+		"/page":                        {mime: "text/plain; charset=utf-8"},
+		"/camera":                      {camera: true, mime: "text/plain; charset=utf-8"},
+		address("reader.worker.js"):    {wasm: true, mime: "text/javascript; charset=utf-8"},
+		address("reader.wasm"):         {mime: "application/wasm"},
+		address("base.js"):             {mime: "text/javascript; charset=utf-8"},
+		"/assets/unknown.worker.js":    {mime: "text/html; charset=utf-8"},
+		"/camera/and/something/beyond": {mime: "text/html; charset=utf-8"},
+	} {
+		res, _ := s.say(t, "GET "+path+" HTTP/1.1\r\nHost: "+s.address+"\r\nCookie: __Host-session-test=good\r\n", "")
+		policy, permissions := res.Header.Get("Content-Security-Policy"), res.Header.Get("Permissions-Policy")
+		if got := strings.Contains(policy, "'wasm-unsafe-eval'"); got != want.wasm || !strings.HasPrefix(policy, "default-src 'none'; script-src 'self'") {
+			t.Errorf("%s: content policy %q", path, policy)
+		}
+		if got := strings.Contains(permissions, "camera=(self)"); got != want.camera || !want.camera && !strings.Contains(permissions, "camera=()") || !strings.Contains(permissions, "microphone=()") {
+			t.Errorf("%s: permissions %q", path, permissions)
+		}
+		if got := res.Header.Get("Content-Type"); got != want.mime {
+			t.Errorf("%s: %q, want %q", path, got, want.mime)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"stockade/internal/identity"
@@ -37,6 +38,9 @@ func (doorman) Person(_ context.Context, token string, _ bool) (identity.Person,
 }
 func (doorman) SignOut(context.Context, string, identity.From) error { return nil }
 
+// someAssets are a site's own files.
+var someAssets = fstest.MapFS{"reader.worker.js": {Data: []byte("onmessage = null;")}, "reader.wasm": {Data: []byte("\x00asm")}}
+
 // served is a running server.
 type served struct {
 	address string
@@ -62,7 +66,7 @@ func serve(t *testing.T, limits Limits, routes ...Route) *served {
 		t.Fatal(err)
 	}
 	srv, err := New(Options{TLS: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, People: doorman{}, Instance: "test", Brand: "brand.edge",
-		Limits: limits, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}, Site{Routes: routes})
+		Limits: limits, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}, Site{Routes: routes, Assets: someAssets})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -177,6 +177,9 @@ func (s *Server) serve(r Route) fiber.Handler {
 			v.Person.Address = v.Address()
 		}
 		if s.opt.Allow(v.Person, r.Permission) {
+			if r.Camera {
+				v.Set("Permissions-Policy", permissionsPolicy+"(self)")
+			}
 			return r.Handler(v)
 		}
 		if v.Person.Account != "" {

@@ -34,15 +34,15 @@ func (s *Server) own(cookie string) string {
 
 func (s *Server) ownRoutes() []Route {
 	return []Route{
-		{"GET", "/assets/:name", Public, s.getAsset, nil},
-		{"GET", "/healthz", Public, getHealth, nil},
-		{"GET", "/login", Public, s.getLogin, nil},
-		{"POST", "/login", Public, s.postLogin, nil},
-		{"GET", "/first", Public, s.getFirst, nil},
-		{"POST", "/first", Public, s.postFirst, nil},
-		{"POST", "/logout", Public, s.postLogout, nil},
-		{"POST", "/language", Public, postLanguage, nil},
-		{"GET", "/api/v1/session", Public, getSession, nil},
+		{Method: "GET", Path: "/assets/:name", Permission: Public, Handler: s.getAsset},
+		{Method: "GET", Path: "/healthz", Permission: Public, Handler: getHealth},
+		{Method: "GET", Path: "/login", Permission: Public, Handler: s.getLogin},
+		{Method: "POST", Path: "/login", Permission: Public, Handler: s.postLogin},
+		{Method: "GET", Path: "/first", Permission: Public, Handler: s.getFirst},
+		{Method: "POST", Path: "/first", Permission: Public, Handler: s.postFirst},
+		{Method: "POST", Path: "/logout", Permission: Public, Handler: s.postLogout},
+		{Method: "POST", Path: "/language", Permission: Public, Handler: postLanguage},
+		{Method: "GET", Path: "/api/v1/session", Permission: Public, Handler: getSession},
 	}
 }
 

@@ -39,6 +39,9 @@ type Route struct {
 	// Guest tells who asks when nobody is signed in; nil for nobody. An edge uses it for
 	// stations that may work without a sign-in, a hub for nodes that show a certificate.
 	Guest func(*Visit) identity.Person
+
+	// Camera lets the page ask its reader for the camera, which no other page may.
+	Camera bool
 }
 
 // IsAPI reports whether the route answers programs with JSON rather than readers with pages.

@@ -80,6 +80,9 @@ type stationConfig struct {
 	Mode string `toml:"mode"`
 	// Repeat is the window in which the same code again is not booked; default "700ms", "0s" books all.
 	Repeat *duration `toml:"repeat"`
+	// WedgeProfile tells how a scanner that types on the station's page was set up: "codeid=zebra", "gs=|" as for
+	// serial scanners, "keys=us" to read keys by their place on a US keyboard, "end=silence" if it sends no Enter.
+	WedgeProfile string `toml:"wedge_profile"`
 	// Open lets the station's page work without a sign-in.
 	Open bool `toml:"open"`
 }
@@ -158,6 +161,9 @@ func (c config) check() error {
 			return fmt.Errorf("station %s: no printer %q among the devices", s.Name, s.Printer)
 		case s.Mode != "" && !station.Known(station.Mode(s.Mode)):
 			return fmt.Errorf("station %s: mode %q is unknown", s.Name, s.Mode)
+		}
+		if err := checkWedge(s.WedgeProfile); err != nil {
+			return fmt.Errorf("station %s: %w", s.Name, err)
 		}
 		seen[s.Name] = true
 	}

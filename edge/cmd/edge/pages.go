@@ -20,7 +20,6 @@ import (
 	"stockade/internal/identity"
 	"stockade/internal/vault"
 	"stockade/internal/web"
-	"stockade/protocol/barcode"
 	"stockade/protocol/change"
 	"stockade/protocol/clock"
 	"stockade/protocol/delivery"
@@ -46,7 +45,15 @@ func (n *node) pages(ctx context.Context, stdout io.Writer) (*web.Server, error)
 }
 
 func (n *node) open(name string) bool {
-	return slices.ContainsFunc(n.config.Stations, func(s stationConfig) bool { return s.Name == name && s.Open })
+	return n.stationConfig(name).Open
+}
+
+// stationConfig returns what is configured for a station; zero for one that is not.
+func (n *node) stationConfig(name string) stationConfig {
+	if i := slices.IndexFunc(n.config.Stations, func(s stationConfig) bool { return s.Name == name }); i >= 0 {
+		return n.config.Stations[i]
+	}
+	return stationConfig{}
 }
 
 // stations adapts the stations to what the pages ask for.
@@ -178,22 +185,22 @@ func (n stations) SetMode(ctx context.Context, name string, mode dashboard.Mode,
 	return err
 }
 
-func (n stations) Submit(ctx context.Context, name string, raw []byte, by identity.Person) (dashboard.Feedback, error) {
+func (n stations) Submit(ctx context.Context, name string, in dashboard.Input, raw []byte, by identity.Person) (dashboard.Feedback, error) {
 	s, err := n.find(name)
 	if err != nil {
 		return dashboard.Feedback{}, err
 	}
 	var last station.Feedback
-	scans := barcode.Decode(barcode.Profile{}, raw, n.clock.Wall())
-	if len(scans) == 0 {
-		scans = []barcode.Scan{{Error: barcode.ErrEmpty, Raw: raw}}
-	}
-	for _, scan := range scans {
+	for _, scan := range decode(in, n.stationConfig(name).WedgeProfile, raw, n.clock.Wall()) {
 		if last, err = s.Handle(ctx, scan, worker(by)); err != nil {
 			return dashboard.Feedback{}, err
 		}
 	}
 	return shown(last), nil
+}
+
+func (n stations) Keyboard(name string) dashboard.Keyboard {
+	return keyboard(n.stationConfig(name).WedgeProfile)
 }
 
 func (n stations) Undo(ctx context.Context, name, movement string, by identity.Person) (dashboard.Feedback, error) {

@@ -27,6 +27,8 @@ window.stockadeSound = (function () {
     info: () => { note("sine", 660, 0, 0.14, 0.35); },
   };
 
+  const shakes = { accepted: 80, refused: [250, 100, 250], info: 40 }; // ms on, off, on
+
   return {
     unlocked: () => context !== null && context.state === "running",
     muted: () => muted,
@@ -44,6 +46,8 @@ window.stockadeSound = (function () {
       context.resume().then(then, () => {});
     },
     play(outcome) {
+      // a telephone in a loud hall; browsers allow it as they allow sound
+      if (navigator.vibrate && navigator.userActivation && navigator.userActivation.hasBeenActive) navigator.vibrate(shakes[outcome] || 0);
       if (!muted && this.unlocked() && tunes[outcome]) tunes[outcome]();
     },
   };

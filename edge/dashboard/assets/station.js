@@ -81,6 +81,8 @@
     root.dataset.mode = s.station.mode;
     byID("mode").textContent = s.mode_text;
     byID("bin").textContent = s.bin || "—";
+    byID("times").hidden = !s.station.quantity;
+    byID("times").lastChild.textContent = s.station.quantity ? "× " + group(s.station.quantity) : "";
     byID("accepted").textContent = group(s.station.accepted);
     byID("refused").textContent = group(s.station.refused);
     document.querySelectorAll("[data-key]").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.mode === s.station.mode)));
@@ -143,7 +145,9 @@
     }
   }
 
-  const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+  // One after the other, so that scans are booked in the order in which they were made.
+  let turn = Promise.resolve();
+  const submit = (bytes, input) => { turn = turn.then(() => send("scan", { raw: btoa(String.fromCharCode(...bytes)), input })); };
 
   function undo() {
     if (undoable) send("undo", { movement: undoable });
@@ -157,10 +161,15 @@
     byID("sound").dataset.state = key.slice("station.sound_".length);
   }
 
-  window.stockadeWedge((typed) => {
-    byID("typed").hidden = typed === "";
-    byID("typed").textContent = typed.replace(/\x1d/g, "␝");
-  }, (typed) => send("scan", { raw: base64(typed) }));
+  window.stockadeWedge({
+    report(typed) {
+      byID("typed").hidden = typed === "";
+      byID("typed").textContent = typed.replace(/[\x00-\x1f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)));
+    },
+    submit: (bytes) => submit(bytes, "keyboard"),
+    problem: (key) => showProblem(texts[key]),
+  }, root.dataset);
+  window.stockadeCamera(texts, (bytes) => submit(bytes, "camera"));
 
   document.querySelectorAll("[data-key]").forEach((b) => b.addEventListener("click", () => { b.blur(); send("mode", { mode: b.dataset.mode }); }));
   document.addEventListener("keydown", (e) => {

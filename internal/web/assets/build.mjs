@@ -1,6 +1,7 @@
 // Fills dist with what the pages use of the npm packages: htmx as it is, and of Tabler's
 // style sheet the rules for the classes and elements that our pages name. What is left out
-// is also what our content security policy would refuse (images inside the sheet).
+// is also what our content security policy would refuse (images inside the sheet). The barcode
+// reader for cameras goes where only the edge embeds it.
 //
 // Run by "make assets"; needs node_modules. Output depends on nothing but its inputs.
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -11,6 +12,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../../..");
 const modules = process.argv[2] ?? join(root, "node_modules");
 const dist = join(here, "dist");
+const edgeDist = join(root, "edge/dashboard/assets/dist");
 
 /** files returns all files with one of the endings below a folder. */
 function files(folder, endings) {
@@ -115,8 +117,9 @@ function dropUnused(rules, alsoReadBy) {
 const print = (rules) => rules.map((r) => `${r.head}{${r.rules ? print(r.rules) : r.body.join(";")}}`).join("\n");
 
 const ours = ["internal/web", "edge", "hub"].map((d) => join(root, d));
-const words = wordsOf(ours.flatMap((d) => files(d, [".html", ".js"])).filter((p) => !p.startsWith(dist)));
-const ownSheets = ours.flatMap((d) => files(d, [".css"])).filter((p) => !p.startsWith(dist)).map((p) => readFileSync(p, "utf8"));
+const own = (p) => ![dist, edgeDist].some((d) => p.startsWith(d));
+const words = wordsOf(ours.flatMap((d) => files(d, [".html", ".js"])).filter(own));
+const ownSheets = ours.flatMap((d) => files(d, [".css"])).filter(own).map((p) => readFileSync(p, "utf8"));
 
 const kit = join(modules, "@tabler/core");
 const source = readFileSync(join(kit, "dist/css/tabler.min.css"), "utf8");
@@ -133,11 +136,30 @@ THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLI
 FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
 LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
 
-mkdirSync(dist, { recursive: true });
+const zxing = join(modules, "zxing-wasm");
+const apache = readFileSync(join(root, "LICENSE"), "utf8");
+const bsd = `Redistribution and use in source and binary forms, with or without modification, are permitted provided that the following conditions are met:
+1. Redistributions of source code must retain the above copyright notice, this list of conditions and the following disclaimer.
+2. Redistributions in binary form must reproduce the above copyright notice, this list of conditions and the following disclaimer in the documentation
+and/or other materials provided with the distribution.
+3. Neither the name of the project nor the names of its contributors may be used to endorse or promote products derived from this software without
+specific prior written permission.
+THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE
+IMPLIED WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT OWNER OR CONTRIBUTORS BE LIABLE
+FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
+SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY, OR
+TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.`;
+
+for (const d of [dist, edgeDist]) mkdirSync(d, { recursive: true });
+writeFileSync(join(edgeDist, "zxing_reader.js"), readFileSync(join(zxing, "dist/iife/reader/index.js")));
+writeFileSync(join(edgeDist, "zxing_reader.wasm"), readFileSync(join(zxing, "dist/reader/zxing_reader.wasm")));
 writeFileSync(join(dist, "tabler.css"), notice + "\n" + sheet + "\n");
 writeFileSync(join(dist, "htmx.min.js"), readFileSync(join(htmx, "dist/htmx.min.js")));
 writeFileSync(join(dist, "licences.txt"), [
   `Tabler ${version(kit)} (parts of its style sheet), MIT licence`, notice.replace(/^\/\*!|\*\/$/g, "").trim(), mit, "",
   `htmx ${version(htmx)}`, readFileSync(join(htmx, "LICENSE"), "utf8"),
+  `zxing-wasm ${version(zxing)} (the barcode reader of the station page)`, readFileSync(join(zxing, "LICENSE"), "utf8"),
+  "It holds zxing-cpp, by its authors and those of ZXing, under the Apache License 2.0; libzueci, Copyright (C) 2022 gitlost, and what came from Zint, by Robin Stuart and others, under the BSD 3-Clause",
+  "licence; and a UTF-8 decoder, Copyright (c) 2008-2009 Bjoern Hoehrmann <bjoern@hoehrmann.de>, under the MIT licence above.", "", bsd, "", apache,
 ].join("\n"));
 console.log(`assets: tabler.css ${sheet.length} bytes of ${source.length}, for ${words.size} words in pages`);
