@@ -134,8 +134,10 @@ type DeviceState struct {
 
 // Command is a barcode for the wall: its content and the key of what it does.
 type Command struct {
-	Content string // what the barcode holds, ASCII
-	Text    string // key of the catalogue
+	Content string            // what the barcode holds, ASCII
+	Text    string            // key of the catalogue: what it does
+	Args    map[string]string // of the text
+	Group   string            // key of the heading it stands under
 }
 
 // StockQuery asks for balances. Zero fields do not restrict.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"stockade/edge/store"
@@ -23,6 +24,7 @@ type act struct {
 	reason   string // of a lead who lets it pass
 	f        Feedback
 	movement stock.ID // that was posted
+	digits   bool     // the scan before was a digit of the quantity
 }
 
 // end keeps the scan and where the station stands, and returns what the worker is told.
@@ -81,6 +83,7 @@ func (a *act) made() change.Meta {
 
 // judge is the way of a scan through the rules.
 func (a *act) judge(s barcode.Scan) error {
+	a.digits, a.st.Digits = a.st.Digits, false
 	if s.Error != "" {
 		return a.refuse(Unreadable(s.Error), nil)
 	}
@@ -128,6 +131,12 @@ func (a *act) command(text string) error {
 	if mode, ok := strings.CutPrefix(text, "STK:MODE:"); ok {
 		return a.setMode(Mode(strings.ToLower(mode)))
 	}
+	if n, ok := strings.CutPrefix(text, "STK:QTY:"); ok {
+		return a.setQuantity(n)
+	}
+	if digit, ok := strings.CutPrefix(text, "STK:KEY:"); ok {
+		return a.addDigit(digit, a.digits)
+	}
 	switch text {
 	case "STK:CONFIRM":
 		return a.confirm()
@@ -149,6 +158,7 @@ func (a *act) setMode(m Mode) error {
 		}
 		a.st.Mode, a.st.Bin, a.st.Target, a.st.Moved = m, "", "", false
 	}
+	a.clearQuantity()
 	a.f.Mode = m
 	return a.inform(ModeChosen, map[string]string{"mode": "text:mode." + string(m)})
 }
@@ -168,6 +178,7 @@ func (a *act) counting() (bool, error) {
 
 func (a *act) cancel() error {
 	a.st.Bin, a.st.Target, a.st.Moved = "", "", false
+	a.clearQuantity()
 	if err := a.tx.ClearSheet(a.s.config.Name); err != nil {
 		return err
 	}
@@ -198,6 +209,7 @@ func (a *act) bin(l stock.Location) error {
 
 // item is a scan that names an item, in whatever mode.
 func (a *act) item(code string, s barcode.Scan) error {
+	a.takeQuantity()
 	item, err := a.tx.ItemByCode(code)
 	if errors.Is(err, store.ErrNotFound) {
 		return a.refuse(UnknownItem, map[string]string{"code": code})
@@ -216,6 +228,15 @@ func (a *act) item(code string, s barcode.Scan) error {
 	}
 	if a.st.Mode == Undo {
 		return a.undoItem(key)
+	}
+	switch {
+	case a.f.Set > 0 && s.Count != nil: // labels times what each says, or instead of it? nobody should have to guess
+		return a.refuse(QuantityTwice, map[string]string{"count": strconv.FormatUint(*s.Count, 10), "set": strconv.FormatInt(a.f.Set, 10)})
+	case a.single(key):
+		return a.refuseSingle(key)
+	case a.f.Set > 0:
+		n := uint64(a.f.Set) // #nosec G115 -- positive
+		s.Count = &n
 	}
 	scanned, quantity, err := amount(s, item)
 	switch {

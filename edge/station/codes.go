@@ -1,6 +1,11 @@
 package station
 
-import "stockade/protocol/barcode"
+import (
+	"fmt"
+	"strings"
+
+	"stockade/protocol/barcode"
+)
 
 // Codes of what a worker is told: keys of the catalogue of texts. The arguments that each
 // sentence may use stand behind it; the item's name is always {item}.
@@ -40,6 +45,13 @@ const (
 	NoBinNow       = "scan.no_bin_now"      // bin, mode (text key), receiving
 	BinLookedUp    = "scan.lookup_bin"      // bin, goods
 	NothingToPass  = "scan.nothing_to_pass" //
+
+	QuantitySet      = "scan.quantity_set"       // set
+	NoQuantityNow    = "scan.no_quantity_now"    // mode (text key)
+	QuantityZero     = "scan.quantity_zero"      //
+	QuantityTooBig   = "scan.quantity_too_big"   // max
+	QuantityTwice    = "scan.quantity_twice"     // count, set
+	QuantityOfSerial = "scan.quantity_of_serial" // serial, set
 )
 
 // Unreadable returns the code for a scan that the decoder could not use.
@@ -47,12 +59,37 @@ func Unreadable(c barcode.Class) string { return "scan.unreadable_" + string(c) 
 
 // Commands are the texts of command barcodes in the order of the printed sheet.
 func Commands() []string {
-	return []string{"STK:MODE:RECEIVE", "STK:MODE:PICK", "STK:MODE:COUNT", "STK:MODE:TRANSFER", "STK:MODE:LOOKUP", "STK:MODE:UNDO",
+	all := []string{"STK:MODE:RECEIVE", "STK:MODE:PICK", "STK:MODE:COUNT", "STK:MODE:TRANSFER", "STK:MODE:LOOKUP", "STK:MODE:UNDO",
 		"STK:CONFIRM", "STK:UNDO", "STK:CANCEL"}
+	for _, n := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 20, 24, 50, 100} {
+		all = append(all, fmt.Sprintf("STK:QTY:%d", n))
+	}
+	for digit := range 10 {
+		all = append(all, fmt.Sprintf("STK:KEY:%d", digit))
+	}
+	return all
 }
 
-// CommandText returns the key of what a command does, such as "command.mode_receive".
-func CommandText(command string) string { return commandTexts[command] }
+// CommandGroup returns the key of the heading under which a command stands on the sheet.
+func CommandGroup(command string) string {
+	for prefix, group := range map[string]string{"STK:MODE:": "command.modes", "STK:QTY:": "command.quantities", "STK:KEY:": "command.digits"} {
+		if strings.HasPrefix(command, prefix) {
+			return group
+		}
+	}
+	return "command.acts"
+}
+
+// CommandText returns the key of what a command does, such as "command.confirm", and what that text may use.
+func CommandText(command string) (key string, args map[string]string) {
+	if n, ok := strings.CutPrefix(command, "STK:QTY:"); ok {
+		return "command.quantity", map[string]string{"n": n}
+	}
+	if n, ok := strings.CutPrefix(command, "STK:KEY:"); ok {
+		return "command.digit", map[string]string{"n": n}
+	}
+	return commandTexts[command], nil
+}
 
 var commandTexts = map[string]string{
 	"STK:MODE:RECEIVE": "mode.receive", "STK:MODE:PICK": "mode.pick", "STK:MODE:COUNT": "mode.count", "STK:MODE:TRANSFER": "mode.transfer",

@@ -22,7 +22,7 @@ func TestEveryCodeHasItsSentence(t *testing.T) {
 	}
 	codes := codesInSource(t)
 	answers := []string{station.Received, station.Picked, station.Transferred, station.Counted, station.CountDone, station.Undone, station.LookedUp, station.BinLookedUp,
-		station.BinChosen, station.TargetChosen, station.ModeChosen, station.RepeatIgnored, station.Cancelled}
+		station.BinChosen, station.TargetChosen, station.ModeChosen, station.RepeatIgnored, station.Cancelled, station.QuantitySet}
 	for _, c := range []barcode.Class{barcode.ErrEmpty, barcode.ErrAIM, barcode.ErrCheckDigit, barcode.ErrLength, barcode.ErrCharset, barcode.ErrDate, barcode.ErrUnknownAI,
 		barcode.ErrAIPair, barcode.ErrAIRepeat, barcode.ErrValue, barcode.ErrEncoding, barcode.ErrTruncated, barcode.ErrChecksum, barcode.ErrNoise} {
 		codes = append(codes, station.Unreadable(c))
@@ -36,7 +36,8 @@ func TestEveryCodeHasItsSentence(t *testing.T) {
 		codes = append(codes, "mode."+string(m))
 	}
 	for _, c := range station.Commands() {
-		codes = append(codes, station.CommandText(c))
+		key, _ := station.CommandText(c)
+		codes = append(codes, key, station.CommandGroup(c))
 	}
 	for _, c := range codes {
 		if !texts.Has(c) {

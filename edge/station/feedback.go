@@ -48,6 +48,8 @@ type State struct {
 	Bin      stock.Location `json:"bin,omitempty"`      // that picks and counts are about, or transfers come from
 	Target   stock.Location `json:"target,omitempty"`   // that transfers go to
 	Moved    bool           `json:"moved,omitempty"`    // something was transferred between the two: the next bin begins anew
+	Quantity int64          `json:"quantity,omitempty"` // that the next scan of an item counts as; 0 for what its label says
+	Digits   bool           `json:"digits,omitempty"`   // a digit that is scanned next is appended to Quantity
 	Accepted int64          `json:"accepted,omitempty"` // on Day
 	Refused  int64          `json:"refused,omitempty"`
 	Number   int64          `json:"-"` // of the last scan
@@ -94,6 +96,7 @@ type Told struct {
 	Mode     Mode              `json:"mode"`
 	Scan     *barcode.Scan     `json:"scan,omitempty"`     // what the decoder reported; nil for a button
 	Args     map[string]string `json:"args,omitempty"`     // of the sentence, beside those of Arguments
+	Set      int64             `json:"set,omitempty"`      // quantity that a command had set for the scan
 	Quantity string            `json:"quantity,omitempty"` // with sign where stock went out
 	Location stock.Location    `json:"location,omitempty"`
 	OnHand   string            `json:"on_hand,omitempty"` // at the location, after the scan

@@ -52,7 +52,7 @@ func (s *Station) LetPass(ctx context.Context, number int64, l Lead) (Feedback, 
 		if f.Number != number || !f.Passable() || f.Scan == nil {
 			return a.refuse(NothingToPass, nil)
 		}
-		a.reason, a.f.Scan, a.f.Raw = l.Reason, f.Scan, f.Raw
+		a.reason, a.f.Scan, a.f.Raw, a.st.Quantity = l.Reason, f.Scan, f.Raw, f.Set
 		return a.judge(*f.Scan)
 	})
 }

@@ -31,7 +31,7 @@ func (a *act) receive(m stock.Movement) error {
 // pick takes goods out of the chosen bin.
 func (a *act) pick(m stock.Movement, to stock.Location) error {
 	if a.st.Bin == "" {
-		return a.refuse(BinFirst, nil)
+		return a.first(BinFirst, nil)
 	}
 	ok, err := a.choose(&m)
 	if err != nil || !ok {
@@ -46,9 +46,9 @@ func (a *act) pick(m stock.Movement, to stock.Location) error {
 func (a *act) transfer(m stock.Movement) error {
 	switch {
 	case a.st.Bin == "":
-		return a.refuse(BinFirst, nil)
+		return a.first(BinFirst, nil)
 	case a.st.Target == "":
-		return a.refuse(TargetFirst, map[string]string{"bin": a.st.Bin.Code()})
+		return a.first(TargetFirst, map[string]string{"bin": a.st.Bin.Code()})
 	}
 	ok, err := a.choose(&m)
 	if err != nil || !ok {
@@ -79,6 +79,9 @@ func (a *act) choose(m *stock.Movement) (bool, error) {
 		return false, a.refuse(WhichLot, bin)
 	}
 	m.Key = here[0].Cell.Key
+	if a.single(m.Key) {
+		return false, a.refuseSingle(m.Key)
+	}
 	a.f.Lot, a.f.Serial, a.f.Expiry = m.Key.Lot, m.Key.Serial, m.Key.Expiry
 	if m.Key.Expiry.Before(a.st.Day) {
 		return false, a.refuse(Expired, map[string]string{"expiry": string(m.Key.Expiry)})
@@ -163,7 +166,7 @@ func list(words []string) string {
 // posted when the bin is confirmed.
 func (a *act) count(k stock.Key, q stock.Quantity) error {
 	if a.st.Bin == "" {
-		return a.refuse(BinFirst, nil)
+		return a.first(BinFirst, nil)
 	}
 	here, err := a.tx.Holdings(k, a.st.Bin, maxListed+1)
 	if err != nil {
@@ -176,6 +179,9 @@ func (a *act) count(k stock.Key, q stock.Quantity) error {
 		a.f.Lot, a.f.Serial, a.f.Expiry = k.Lot, k.Serial, k.Expiry
 	default:
 		return a.refuse(WhichLot, map[string]string{"bin": a.st.Bin.Code(), "lots": lots(here)})
+	}
+	if a.single(k) {
+		return a.refuseSingle(k)
 	}
 	found, err := a.tx.AddFound(a.s.config.Name, k, q)
 	if errors.Is(err, stock.ErrOverflow) {
@@ -245,6 +251,7 @@ func (a *act) postCount(found []store.Found) error {
 	a.f.Outcome, a.f.Code, a.f.Location = Accepted, CountDone, a.st.Bin
 	a.f.Args = map[string]string{"bin": a.st.Bin.Code(), "lines": fmt.Sprint(len(order)), "differences": fmt.Sprint(differences)}
 	a.st.Bin = ""
+	a.clearQuantity()
 	return nil
 }
 

@@ -90,7 +90,7 @@ func (n stations) State(ctx context.Context, name string) (dashboard.StationStat
 	if st.Mode == station.Receive {
 		at = s.Config().Receiving
 	}
-	return dashboard.StationState{StationInfo: info(s), Mode: dashboard.Mode(st.Mode), Location: at, Accepted: st.Accepted, Refused: st.Refused, Day: st.Day, Trouble: n.troubleOf(s)}, err
+	return dashboard.StationState{StationInfo: info(s), Mode: dashboard.Mode(st.Mode), Location: at, Accepted: st.Accepted, Refused: st.Refused, Day: st.Day, Quantity: st.Quantity, Trouble: n.troubleOf(s)}, err
 }
 
 // troubleOf names the text that tells the worker why a scan is not stored yet.
@@ -227,7 +227,8 @@ func (n stations) LetPass(ctx context.Context, name string, number int64, reason
 func (n stations) Commands(context.Context, string) ([]dashboard.Command, error) {
 	var out []dashboard.Command
 	for _, c := range station.Commands() {
-		out = append(out, dashboard.Command{Content: c, Text: station.CommandText(c)})
+		text, args := station.CommandText(c)
+		out = append(out, dashboard.Command{Content: c, Text: text, Args: args, Group: station.CommandGroup(c)})
 	}
 	return out, nil
 }
