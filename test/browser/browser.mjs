@@ -14,12 +14,12 @@ export const patience = 30_000;
 export const sizes = { narrow: { width: 360, height: 740 }, phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
 /** launch starts the browser with a profile of its own. */
-export async function launch() {
+export async function launch(...flags) {
   assert.ok(existsSync(program), `${program} is missing: run .ci/setup test`);
   const profile = mkdtempSync(join(tmpdir(), "stockade-chromium-"));
   const browser = await chromium.launch({
     executablePath: program, timeout: patience,
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", ...flags],
     env: { ...process.env, HOME: profile },
   });
   return {

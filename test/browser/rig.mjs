@@ -38,6 +38,8 @@ export async function start(setup) {
     /** scan sends text from a station's scanner, as bytes and with the CR that ends a scan. */
     scan: (station, text) => call({ do: "scan", station, raw: Buffer.from(text + "\r").toString("base64") }),
     device: (station, device, good) => call({ do: "device", station, device, good }),
+    /** symbol returns a barcode: rows of "0" and "1", whether it is linear, its quiet zone in modules. */
+    symbol: async (kind, message) => (await call({ do: "symbol", kind, message })).symbol,
     line: (good) => call({ do: "line", good }),
     hubJSON: async (...args) => JSON.parse((await call({ do: "hub", args })).output),
     async stop() {

@@ -214,6 +214,7 @@ type Station struct {
 	Repeat  string // such as "0s"
 	IdleGap string // such as "20ms"
 	Closed  bool   // its page wants a sign-in
+	Wedge   string // wedge_profile
 }
 
 // Edge is a node.
@@ -245,7 +246,7 @@ func (r *Rig) NewEdge(o EdgeOptions) (*Edge, error) {
 			printer = s.Name + "-printer"
 			text += fmt.Sprintf("[[devices]]\nname = %q\nkind = \"printer\"\npath = %q\n", printer, s.Printer)
 		}
-		text += fmt.Sprintf("[[stations]]\nname = %q\nlabel = %q\nscanner = %q\nprinter = %q\nmode = %q\nopen = %t\n", s.Name, s.Label, s.Name+"-scanner", printer, s.Mode, !s.Closed)
+		text += fmt.Sprintf("[[stations]]\nname = %q\nlabel = %q\nscanner = %q\nprinter = %q\nmode = %q\nopen = %t\nwedge_profile = %q\n", s.Name, s.Label, s.Name+"-scanner", printer, s.Mode, !s.Closed, s.Wedge)
 		if s.Repeat != "" {
 			text += fmt.Sprintf("repeat = %q\n", s.Repeat)
 		}

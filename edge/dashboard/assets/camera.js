@@ -10,7 +10,8 @@ window.stockadeCamera = function (texts, submit) {
   const largest = 1280;   // pixels of the picture's longer side: more takes time and reads no more
   let stream = null, worker = null, awake = null;
   let asked = 0;          // number of the last opening: an answer to an earlier one is too late
-  let seen = new Map();   // code -> when it was first missed since, 0 while it is in the frame
+  let pictures = 0;       // that were read
+  const seen = new Map();   // code -> when it was first missed since, 0 while it is in the frame
   let candidate = "";     // code of the last picture: one picture alone may be misread
 
   function say(key) {
@@ -65,18 +66,16 @@ window.stockadeCamera = function (texts, submit) {
   function onAnswer({ data }) {
     if (data.error) return fail("no_reader", data.error);
     if (data.codes && stream) {
+      panel.dataset.pictures = String(++pictures);
       const code = look([...new Set(data.codes.map(asText))], performance.now());
       if (code) submit(asBytes(code));
-    } else if (data.ready) {
-      if (stream) say("aim");
     }
     next();
   }
 
+  // What was seen stays known over a pause: a code that is still in the frame is no new one.
   function begin() {
-    seen = new Map();
     candidate = "";
-    if (worker) return next();
     worker = new Worker(open.dataset.worker);
     worker.onmessage = onAnswer;
     worker.onerror = (e) => fail("no_reader", e.message);

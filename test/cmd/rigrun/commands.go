@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
 
+	"stockade/internal/symbol"
 	"stockade/test/rig"
 )
 
@@ -19,6 +21,8 @@ type command struct {
 	Good    bool     // device: there, closed, plugged in; line: mended
 	Node    string   // stop, start, clone, edge
 	Args    []string // hub, edge: a command with its arguments
+	Kind    string   // symbol: one of symbol.Kinds
+	Message string   // symbol: what it says
 }
 
 type answer struct {
@@ -26,6 +30,7 @@ type answer struct {
 	Output  string `json:"output,omitempty"`
 	Address string `json:"address,omitempty"`
 	Labels  int    `json:"labels,omitempty"`
+	Symbol  *grid  `json:"symbol,omitempty"`
 }
 
 var commands = map[string]func(*world, context.Context, command) (answer, error){
@@ -42,6 +47,7 @@ var commands = map[string]func(*world, context.Context, command) (answer, error)
 	},
 	"clone":   (*world).clone,
 	"unclone": (*world).unclone,
+	"symbol":  (*world).symbol,
 }
 
 // answer carries out a line.
@@ -60,6 +66,31 @@ func (w *world) answer(ctx context.Context, line []byte) answer {
 		a.Error = err.Error()
 	}
 	return a
+}
+
+// grid is a barcode in modules: a text of 0 and 1 for each row, without quiet zone.
+type grid struct {
+	Rows   []string `json:"rows"`
+	Linear bool     `json:"linear"`
+	Quiet  int      `json:"quiet"`
+}
+
+func (w *world) symbol(_ context.Context, c command) (answer, error) {
+	s, err := symbol.Make(symbol.Kind(c.Kind), c.Message)
+	if err != nil {
+		return answer{}, err
+	}
+	g := &grid{Linear: s.Kind.Linear(), Quiet: s.Quiet}
+	for y := range s.Height {
+		row := bytes.Repeat([]byte("0"), s.Width)
+		for x := range s.Width {
+			if s.Dark(x, y) {
+				row[x] = '1'
+			}
+		}
+		g.Rows = append(g.Rows, string(row))
+	}
+	return answer{Symbol: g}, nil
 }
 
 // unclone switches all copies off.

@@ -20,7 +20,8 @@ type setup struct {
 		ID, Warehouse string
 		Stations      []struct {
 			Name, Label, Mode string
-			Printer, Closed   bool // closed: its page wants a sign-in
+			Wedge             string // wedge_profile
+			Printer, Closed   bool   // closed: its page wants a sign-in
 		}
 	}
 }
@@ -114,7 +115,7 @@ func (w *world) addNode(ctx context.Context, s setup, i int) (p place, err error
 	n := s.Nodes[i]
 	o := rig.EdgeOptions{ID: n.ID, Warehouse: n.Warehouse}
 	for _, st := range n.Stations {
-		station := rig.Station{Name: st.Name, Label: st.Label, Mode: st.Mode, Repeat: "0s", IdleGap: "20ms", Closed: st.Closed}
+		station := rig.Station{Name: st.Name, Label: st.Label, Mode: st.Mode, Repeat: "0s", IdleGap: "20ms", Closed: st.Closed, Wedge: st.Wedge}
 		if err := w.plug(&station, st.Printer); err != nil {
 			return p, err
 		}
