@@ -20,11 +20,11 @@ window.stockadeWedge = function (page, { keys, end } = {}) {
   const GS = "\x1d";
 
   let typed = [];        // {text, us, caps, byte, at} for each key
-  let half = false;      // the first key came with the focus: others may have gone elsewhere
+  let half = false;      // the first key came with the focus or behind a code without an end: others may be missing
   let focused = -Infinity, ended = -Infinity;
   let alt = "";          // digits typed while Alt is held
   let timer = 0;
-  let field = null;      // {element, before, keys} of a run of keys in a field of a form
+  let field = null;      // {element, before, keys, prior} of a run of keys in a field of a form; prior is the run before it
   const swallowed = new Set();
 
   const marks = { Minus: "-_", Equal: "=+", BracketLeft: "[{", BracketRight: "]}", Backslash: "\\|", Semicolon: ";:", Quote: "'\"", Backquote: "`~", Comma: ",<", Period: ".>",
@@ -102,9 +102,10 @@ window.stockadeWedge = function (page, { keys, end } = {}) {
       return;
     }
     const last = typed.at(-1);
-    // what a scanner left without an end must not become the beginning of the next scan
-    if (last && k.at - last.at > 2000 && !byHand(typed, shortest)) typed = [];
-    if (!typed.length) half = k.at - focused < near;
+    // what a scanner left without an end must not become the beginning of the next scan, nor this the rest of it
+    const left = last && k.at - last.at > 2000 && !byHand(typed, shortest);
+    if (left) typed = [];
+    if (!typed.length) half = left || k.at - focused < near;
     if (typed.length < maximum) typed.push(k);
     show();
     clearTimeout(timer);
@@ -137,16 +138,19 @@ window.stockadeWedge = function (page, { keys, end } = {}) {
       field = null;
       if (!run || run.element !== t || byHand(run.keys, inField) || e.timeStamp - run.keys.at(-1).at > near) return;
       ours(e);
+      // a scanner that stutters sends one code in two runs
+      const stuttered = run.prior && run.keys[0].at - run.prior.keys.at(-1).at < 1000 && !byHand(run.prior.keys, shortest);
       t.blur(); // ends what an input method has open
-      t.value = run.before;
+      t.value = (stuttered ? run.prior : run).before;
       t.dispatchEvent(new Event("input", { bubbles: true }));
       t.focus();
-      page.submit(bytes(run.keys));
+      if (stuttered) page.problem("station.half");
+      else page.submit(bytes(run.keys));
       return;
     }
     const k = e.key === "F8" ? { text: GS, at: e.timeStamp } : keyOf(e);
     if (!k) return;
-    if (!field || field.element !== t || e.timeStamp - field.keys.at(-1).at > 3 * pace) field = { element: t, before: t.value, keys: [] };
+    if (!field || field.element !== t || e.timeStamp - field.keys.at(-1).at > 3 * pace) field = { element: t, before: t.value, keys: [], prior: field && field.element === t ? { ...field, prior: null } : null };
     field.keys.push(k);
     if (k.text === GS) ours(e);
   }
