@@ -42,6 +42,7 @@ import (
 	"slices"
 
 	"stockade/internal/identity"
+	"stockade/internal/raster"
 	"stockade/internal/web"
 )
 
@@ -111,7 +112,7 @@ type Devices interface {
 	Command(ctx context.Context, name string, bytes []byte) error
 }
 
-// Deps are what the pages read and do. All are required but Open.
+// Deps are what the pages read and do. All are required but Open, Face and Version.
 type Deps struct {
 	Station   Station
 	Stock     Stock
@@ -122,6 +123,10 @@ type Deps struct {
 	// Open reports whether a station may work without anybody signed in; its acts are then
 	// recorded as the station's. Nil means none may.
 	Open func(station string) bool
+	// Face draws the text of PDF files; nil where no font was found.
+	Face *raster.Typeface
+	// Version is the program's, for what is printed.
+	Version string
 }
 
 type dashboard struct{ Deps }

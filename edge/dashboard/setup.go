@@ -12,6 +12,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"stockade/internal/scannersetup"
+	"stockade/internal/symbol"
 	"stockade/internal/web"
 	"stockade/protocol/barcode"
 )
@@ -133,11 +134,11 @@ func (d *dashboard) getSetup(v *web.Visit) error {
 	for _, c := range scannersetup.Commands() {
 		view := commandView{ID: c.ID, Text: c.Text.In(string(v.Lang))}
 		for _, b := range c.Barcodes() {
-			picture, err := code128Picture(b.Content)
+			bars, err := symbol.Make(symbol.Code128, b.Content)
 			if err != nil {
 				return err
 			}
-			view.Barcodes = append(view.Barcodes, barcodeView{Content: b.Content, Text: b.Text.In(string(v.Lang)), Picture: picture})
+			view.Barcodes = append(view.Barcodes, barcodeView{Content: b.Content, Text: b.Text.In(string(v.Lang)), Picture: barsPicture(bars)})
 		}
 		page.Commands = append(page.Commands, view)
 	}

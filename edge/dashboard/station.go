@@ -36,6 +36,7 @@ func (d *dashboard) stationRoutes() []web.Route {
 		route("GET", "/station/:id/events", "station.use", d.getEvents),
 		route("GET", "/station/:id/refused", "station.use", d.getRefused),
 		route("GET", "/station/:id/commands", "station.use", d.getCommands),
+		route("GET", "/station/:id/commands.pdf", "station.use", d.getCommandsPDF),
 		route("GET", "/api/v1/stations", "station.read", d.apiStations),
 		route("GET", "/api/v1/stations/:id", "station.use", d.apiStation),
 		route("GET", "/api/v1/stations/:id/scans", "station.use", d.apiScans),

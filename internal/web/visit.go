@@ -49,6 +49,11 @@ func (v *Visit) T(key string, args map[string]string) string {
 	return v.server.texts.Text(v.Lang, key, args)
 }
 
+// In returns a text in a given language, for what is read by others than who asked for it.
+func (v *Visit) In(l Lang, key string, args map[string]string) string {
+	return v.server.texts.Text(l, key, args)
+}
+
 // Address returns the network address that the request came from. Headers that claim
 // another one are not believed.
 func (v *Visit) Address() string { return v.Context().RemoteIP().String() }

@@ -1,6 +1,7 @@
 // A working day at a station: scans by the scanner light the page up, in every mode, with and
 // without hands on the keyboard.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { launch, shot, steps, until } from "./browser.mjs";
 import { catalogue, ean, gs1, items, lamp, milk, oil, rice, tea } from "./goods.mjs";
@@ -277,7 +278,10 @@ step("refused scans and the sheet of command barcodes", async () => {
   await p.page.getByText("没有这个条码").waitFor();
   await inspect(p, "refused", labels);
   await p.visit(edge.address, "/station/dock-1/commands");
-  assert.equal(await p.page.locator(".sheet svg.barcode").count(), 9);
+  assert.equal(await p.page.locator(".sheet svg.barcode").count(), 34);
+  const [download] = await Promise.all([p.page.waitForEvent("download"), p.page.getByRole("link", { name: "下载 PDF" }).click()]);
+  assert.equal(download.suggestedFilename(), "commands-dock-1.pdf");
+  assert.match(readFileSync(await download.path(), "latin1"), /^%PDF-1[^]*%%EOF\s*$/);
   await inspect(p, "commands", labels);
   await p.visit(edge.address, "/stations");
   await inspect(p, "stations", labels);

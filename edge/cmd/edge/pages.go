@@ -37,7 +37,8 @@ func (n *node) pages(ctx context.Context, stdout io.Writer) (*web.Server, error)
 	if err != nil {
 		return nil, err
 	}
-	site, err := dashboard.Site(dashboard.Deps{Station: stations{n}, Stock: stockPages{n}, Movements: movements{n}, Delivery: deliveryPages{n}, Devices: devices{n}, Open: n.open})
+	site, err := dashboard.Site(dashboard.Deps{Station: stations{n}, Stock: stockPages{n}, Movements: movements{n}, Delivery: deliveryPages{n}, Devices: devices{n}, Open: n.open,
+		Face: n.typeface, Version: version})
 	if err != nil {
 		return nil, err
 	}
