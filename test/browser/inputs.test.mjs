@@ -298,6 +298,8 @@ step("a quantity set by command stands on the page until the next item", async (
   await ready(p.page);
   await typed([...typing("STK:QTY:12"), enter], "STK:QTY:12");
   await p.page.locator("#times", { hasText: "× 12" }).waitFor();
+  await typed([...typing("BIN:A-01"), enter], "BIN:A-01"); // no bin is chosen now, and the quantity still stands
+  await p.page.locator(".times", { hasText: "× 12" }).waitFor();
   await glance(p, "station-quantity", labels);
   await typed([...typing(ean(oil)), enter], ean(oil));
   await p.page.locator("#amount", { hasText: "12" }).waitFor();

@@ -82,7 +82,10 @@
     byID("mode").textContent = s.mode_text;
     byID("bin").textContent = s.bin || "—";
     byID("times").hidden = !s.station.quantity;
-    byID("times").lastChild.textContent = s.station.quantity ? "× " + group(s.station.quantity) : "";
+    for (const times of document.querySelectorAll(".times, #times b")) {
+      times.hidden = !s.station.quantity;
+      times.textContent = s.station.quantity ? "× " + group(s.station.quantity) : "";
+    }
     byID("accepted").textContent = group(s.station.accepted);
     byID("refused").textContent = group(s.station.refused);
     document.querySelectorAll("[data-key]").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.mode === s.station.mode)));
