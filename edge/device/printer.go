@@ -3,129 +3,258 @@ package device
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 )
 
-// Result is what became of a label.
+// Result is what became of a label that was begun.
 type Result string
 
 // The results. "Written to the port" is not "printed".
 const (
-	Confirmed Result = "confirmed" // the printer says that nothing waits and nothing is wrong
+	Confirmed Result = "confirmed" // the printer has said that it was printed
 	Unknown   Result = "unknown"   // nobody knows whether it was printed: a person has to look, it is not sent again
-	Waiting   Result = "waiting"   // no byte of it was sent
 )
 
 // Job is a label on its way.
 type Job struct {
 	ID   string
 	Data []byte
-	// Done is called once, by the printer's goroutine, with what became of the label and why.
-	Done func(Result, error)
 }
 
-// Printer prints ZPL labels, one at a time.
+// Queue is where the jobs of a printer come from, and where it writes down how far each has come. What a
+// method has returned from is there after a power cut. The methods are called by the printer's goroutine alone.
+type Queue interface {
+	// Next returns the job to print next, nil when none waits. It stays in the queue until it is begun.
+	Next(context.Context) (*Job, error)
+	// Begin is called before the first byte of a job leaves: it is never offered again. ErrWithdrawn says that it
+	// must not be printed any more.
+	Begin(ctx context.Context, id string) error
+	// Sent is called when all bytes of a job were handed to the port.
+	Sent(ctx context.Context, id string) error
+	// End is called with what became of a job that was begun; why is nil for a confirmed one.
+	End(ctx context.Context, id string, r Result, why error) error
+	// Torn returns how many bytes the last job that was begun has, unless the printer has confirmed it: when the
+	// line was cut in it, the printer may still wait for its rest. 0 for none.
+	Torn(context.Context) (int, error)
+	// Wake is sent to when a job may have come. It is asked for once.
+	Wake() <-chan struct{}
+}
+
+// ErrWithdrawn is returned for a job that was taken out of the queue.
+var ErrWithdrawn = errors.New("the label was cancelled")
+
+// Printer prints labels, one at a time.
 type Printer struct {
 	config Config
 	open   Open
 	status *status
+	queue  Queue
 	log    *slog.Logger
 	times  times
-
-	mu      sync.Mutex
-	stopped bool
-	jobs    chan Job
 }
 
 // times are the limits of talking to a printer. Tests shorten them.
 type times struct {
-	answer time.Duration // for an answer to ~HS
+	answer time.Duration // for an answer
 	quiet  time.Duration // silence after which no older answer follows
 	idle   time.Duration // between questions while there is nothing to do
 	fault  time.Duration // between questions while something is wrong
 	busy   time.Duration // between questions while it prints
+	proof  time.Duration // see proofLimit
+	again  time.Duration // between attempts to write down what became of a job
 }
 
+// Trouble shows, and clears itself, within two seconds: a question that gets no answer takes one.
 func usualTimes() times {
-	return times{answer: time.Second, quiet: 200 * time.Millisecond, idle: 2 * time.Second, fault: 500 * time.Millisecond, busy: 100 * time.Millisecond}
+	return times{answer: time.Second, quiet: 200 * time.Millisecond, idle: 800 * time.Millisecond, fault: 500 * time.Millisecond, busy: 100 * time.Millisecond,
+		proof: proofLimit, again: time.Second}
 }
-
-// maxQueue limits the labels that wait for a printer that is away or out of paper.
-const maxQueue = 1000
 
 // NewPrinter prepares a printer.
-func NewPrinter(c Config, open Open, log *slog.Logger) *Printer {
+func NewPrinter(c Config, open Open, queue Queue, log *slog.Logger) *Printer {
 	c = c.withDefaults(KindPrinter, 30*time.Second)
-	return &Printer{config: c, open: open, status: newStatus(c), jobs: make(chan Job, maxQueue), log: log, times: usualTimes()}
+	return &Printer{config: c, open: open, status: newStatus(c), queue: queue, log: log, times: usualTimes()}
 }
 
 // Status returns what the printer is doing. It may be called at any time.
 func (p *Printer) Status() Status { return p.status.get() }
 
-// Errors of Print.
-var (
-	ErrQueueFull = errors.New("too many labels wait for this printer")
-	ErrStopped   = errors.New("printing has ended")
-)
-
-// Print queues a label. It never waits for the printer. After an error Done is not called.
-func (p *Printer) Print(j Job) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	err := ErrQueueFull
-	if p.stopped {
-		err = ErrStopped
-	} else {
-		select {
-		case p.jobs <- j:
-			p.status.change(func(s *Status) { s.Queue++ })
-			return nil
-		default:
-		}
-	}
-	return fmt.Errorf("print %s on %s: %w", j.ID, p.config.Name, err)
-}
-
-// Run prints until ctx ends, and returns nil then. Labels of which no byte was sent by then are
-// reported as Waiting. It is called once.
+// Run prints until ctx ends, and returns nil then. It is called once.
 func (p *Printer) Run(ctx context.Context) error {
-	var next *Job // taken from the queue, not sent
-	keepOpen(ctx, p.config, p.open, p.status, func(port Port) (err error) {
-		next, err = p.serve(ctx, port, next)
+	wake := p.queue.Wake()
+	keepOpen(ctx, p.config, p.open, p.status, func(port Port) error {
+		err := p.serve(ctx, port, wake)
 		if ctx.Err() == nil {
 			p.log.Warn("printer is gone", "device", p.config.Name, "error", err)
 		}
 		return err
 	})
-	p.mu.Lock()
-	p.stopped = true
-	p.mu.Unlock()
-	for next != nil {
-		p.finish(*next, Waiting, ctx.Err())
-		select {
-		case j := <-p.jobs:
-			next = &j
-		default:
-			next = nil
+	return nil
+}
+
+// serve works the port to its end.
+func (p *Printer) serve(ctx context.Context, port Port, wake <-chan struct{}) (err error) {
+	l, err := p.newLine(port)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if errors.Is(err, ErrNotTaken) {
+			p.status.set(Failed, err) // until it takes bytes again
+		}
+		l.close(ctx)
+	}()
+	mended := false
+	for ctx.Err() == nil {
+		r, err := l.ask(ctx, p.times.answer)
+		if err != nil {
+			return err
+		}
+		p.show(r)
+		switch {
+		case r.state != Ready || r.full:
+			pause(ctx, p.times.fault)
+			continue
+		case r.busy:
+			pause(ctx, p.times.busy)
+			continue
+		case r.partial && r.left == 0:
+			// Half a label of a cut line would swallow the next one. Nothing else waits in there.
+			if err := l.writer.write(ctx, l.tongue.cancel()); err != nil {
+				return err
+			}
+			pause(ctx, p.times.busy)
+			continue
+		case !mended:
+			if mended, err = p.mend(ctx, l); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := p.printNext(ctx, l, wake); err != nil {
+			return err
 		}
 	}
-	for {
-		select {
-		case j := <-p.jobs:
-			p.finish(j, Waiting, ctx.Err())
-		default:
+	return ctx.Err()
+}
+
+// mend ends what the last job may have left half on this line. It reports whether that could be found out.
+func (p *Printer) mend(ctx context.Context, l *printerLine) (bool, error) {
+	torn, err := p.queue.Torn(ctx)
+	switch {
+	case err != nil:
+		p.trouble(ctx, err)
+		pause(ctx, p.times.again)
+		return false, nil
+	case torn == 0:
+		return true, nil
+	}
+	return true, l.writer.write(ctx, l.tongue.mend(max(torn, leastMend)+wrapping))
+}
+
+const (
+	wrapping  = 16  // at most, of what wrap adds to a job
+	leastMend = 256 // a length whose second byte was cut off says at most 255 more
+)
+
+// What a device is in trouble with beside its states.
+var (
+	errFault    = errors.New("printer reports a fault: look at its display")
+	errNonsense = errors.New("printer's answers make no sense: check its language and baud rate in the configuration")
+)
+
+func (p *Printer) show(r report) {
+	var err error
+	switch r.state {
+	case Failed:
+		err = errFault
+	case Nonsense:
+		err = errNonsense
+	}
+	p.status.set(r.state, err)
+}
+
+// printNext prints the next job, or waits a while for one. The error is that of a line that has ended.
+func (p *Printer) printNext(ctx context.Context, l *printerLine, wake <-chan struct{}) error {
+	j, err := p.queue.Next(ctx)
+	if err == nil && j != nil {
+		if err = p.queue.Begin(ctx, j.ID); err == nil {
+			return p.print(ctx, l, *j)
+		}
+		if errors.Is(err, ErrWithdrawn) {
 			return nil
 		}
 	}
+	if err != nil { // no label leaves that the store does not know of
+		p.trouble(ctx, err)
+	}
+	timer := time.NewTimer(p.times.idle)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-wake:
+	case <-timer.C:
+	}
+	return nil
 }
 
-func (p *Printer) finish(j Job, r Result, err error) {
+// print sends one label and asks until it is known what became of it.
+func (p *Printer) print(ctx context.Context, l *printerLine, j Job) error {
+	p.status.change(func(s *Status) { s.Sending = j.ID })
+	data := l.tongue.wrap(j.Data)
+	if err := l.writer.write(ctx, data); err != nil {
+		p.finish(ctx, j, Unknown, err)
+		return err
+	}
+	if err := p.queue.Sent(ctx, j.ID); err != nil {
+		p.trouble(ctx, err)
+	}
+	limit := p.times.answer + wireTime(len(data), p.config.Baud) // the question stands in line behind the label
+	well := time.Time{}                                          // since when it says that all is well
+	for ctx.Err() == nil {
+		r, err := l.ask(ctx, limit)
+		if err != nil {
+			p.finish(ctx, j, Unknown, err)
+			return err
+		}
+		limit = p.times.answer
+		p.show(r)
+		v, why := l.tongue.judge(r)
+		if v != idle {
+			well = time.Time{}
+		} else if well.IsZero() {
+			well = time.Now()
+		}
+		switch {
+		case v == printed:
+			p.finish(ctx, j, Confirmed, nil)
+			return nil
+		case v == forgotten:
+			p.finish(ctx, j, Unknown, why)
+			return nil
+		case v == idle && time.Since(well) > p.times.proof:
+			p.finish(ctx, j, Unknown, ErrNoProof)
+			return nil
+		}
+		pause(ctx, p.times.busy)
+	}
+	p.finish(ctx, j, Unknown, ctx.Err())
+	return ctx.Err()
+}
+
+// trouble tells of a queue that can not be read or written: a full or failing disk.
+func (p *Printer) trouble(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		p.status.trouble(err)
+		p.log.Error("print queue", "device", p.config.Name, "error", err)
+	}
+}
+
+// finish writes down what became of a job. A store that commits nothing is asked again: without its word no
+// other job may begin. When the program ends before, the job is found to have been under way.
+func (p *Printer) finish(ctx context.Context, j Job, r Result, why error) {
 	p.status.change(func(s *Status) {
-		s.Queue--
-		s.Sending = ""
 		s.LastEvent = time.Now()
 		switch r {
 		case Confirmed:
@@ -134,123 +263,18 @@ func (p *Printer) finish(j Job, r Result, err error) {
 			s.Unknown++
 		}
 	})
-	if j.Done != nil {
-		j.Done(r, err)
+	if r != Confirmed {
+		p.log.Warn("label was not confirmed", "device", p.config.Name, "job", j.ID, "error", why)
 	}
-}
-
-// serve works the port to its end. It returns the job that was not sent, if one was at hand.
-func (p *Printer) serve(ctx context.Context, port Port, job *Job) (_ *Job, err error) {
-	l, err := p.newLine(port)
-	if err != nil {
-		return job, err
+	for {
+		err := p.queue.End(context.WithoutCancel(ctx), j.ID, r, why)
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+		p.trouble(ctx, err)
+		pause(ctx, p.times.again)
 	}
-	defer func() {
-		if errors.Is(err, ErrNotTaken) {
-			p.status.set(Failed, err) // until it takes bytes again
-		}
-		l.close(ctx)
-	}()
-	for ctx.Err() == nil {
-		h, err := l.ask(ctx, p.times.answer)
-		if err != nil {
-			return job, err
-		}
-		p.show(h)
-		switch {
-		case h.state != Ready || h.full:
-			pause(ctx, p.times.fault)
-			continue
-		case h.partial && h.left == 0:
-			// Half a label of a cut line would swallow the next one. Nothing else waits in there.
-			if err := l.writer.write(ctx, []byte("~JA")); err != nil {
-				return job, err
-			}
-			pause(ctx, p.times.busy)
-			continue
-		}
-		if job == nil {
-			if job = p.next(ctx); job == nil {
-				continue
-			}
-			if h, err = l.ask(ctx, p.times.answer); err != nil {
-				return job, err
-			}
-			if p.show(h); h.state != Ready || h.full || h.partial {
-				continue
-			}
-		}
-		err = p.print(ctx, l, *job)
-		job = nil // sent, or begun to be: it is never sent again by itself
-		if err != nil {
-			return nil, err
-		}
-	}
-	return job, ctx.Err()
-}
-
-// errFault is what can be said of a fault that has no state of its own.
-var errFault = errors.New("printer reports a fault: look at its display")
-
-func (p *Printer) show(h hostStatus) {
-	var err error
-	if h.state == Failed {
-		err = errFault
-	}
-	p.status.set(h.state, err)
-}
-
-// next waits a while for a job.
-func (p *Printer) next(ctx context.Context) *Job {
-	timer := time.NewTimer(p.times.idle)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case j := <-p.jobs:
-		return &j
-	case <-timer.C:
-	}
-	return nil
-}
-
-// errSilent is why a printed label may not be one.
-var errSilent = errors.New("printer was silent and has forgotten the label or printed it")
-
-// print sends one label and asks until the printer says that it is out. A printer out of paper gives no
-// answer, and neither does one that is switched off: the first prints the label later, the second has
-// forgotten it. So after a long silence, "nothing waits" alone is not believed.
-func (p *Printer) print(ctx context.Context, l *printerLine, j Job) error {
-	p.status.change(func(s *Status) { s.Sending = j.ID })
-	if err := l.writer.write(ctx, j.Data); err != nil {
-		p.finish(j, Unknown, err)
-		return err
-	}
-	limit := p.times.answer + wireTime(len(j.Data), p.config.Baud) // the question stands in line behind the label
-	doubt := false
-	for ctx.Err() == nil {
-		h, err := l.ask(ctx, limit)
-		if err != nil {
-			p.finish(j, Unknown, err)
-			return err
-		}
-		limit = p.times.answer
-		p.show(h)
-		switch {
-		case h.state == Silent:
-			doubt = true
-		case h.left > 0 || h.partial:
-			doubt = false // it remembers
-		case h.state == Ready && doubt:
-			p.finish(j, Unknown, errSilent)
-			return nil
-		case h.state == Ready:
-			p.finish(j, Confirmed, nil)
-			return nil
-		}
-		pause(ctx, p.times.busy)
-	}
-	p.finish(j, Unknown, ctx.Err())
-	return ctx.Err()
+	p.status.change(func(s *Status) { s.Sending = "" })
 }
 
 // buffered is how much of a message the kernel and an adapter may still hold when it is written.

@@ -3,7 +3,6 @@ package device
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -19,6 +18,7 @@ type zpl struct {
 	silent  bool   // gives no answer, like a real one out of paper
 	deaf    bool   // takes no bytes
 	hs      string // what it answers; empty is ready with nothing waiting
+	hqes    string // what it answers to ~HQES; empty for a printer that does not know it
 	labels  []string
 	other   string // what was neither a label nor a question
 	asked   int
@@ -83,7 +83,11 @@ func (z *zpl) take(master *os.File, in []byte) []byte {
 	defer z.mu.Unlock()
 	for {
 		ask, label := bytes.Index(in, []byte("~HS")), bytes.Index(in, []byte("^XZ"))
-		switch {
+		switch more := bytes.Index(in, []byte("~HQES")); {
+		case more >= 0 && (ask < 0 || more < ask) && (label < 0 || more < label):
+			z.other += string(in[:more])
+			in = in[more+5:]
+			_, _ = master.WriteString(z.hqes)
 		case ask >= 0 && (label < 0 || ask < label):
 			z.asked++
 			z.other += string(in[:ask])
@@ -115,19 +119,26 @@ type bench struct {
 	cable *cable
 	p     *Printer
 	stop  func()
+	queue *memory
 	done  chan string // "id result"
 }
 
 func newBench(t *testing.T, c Config, z *zpl) *bench {
 	t.Helper()
-	b := &bench{zpl: z, t: t, cable: newCable(t), done: make(chan string, 100)}
+	q := newMemory()
+	b := &bench{zpl: z, t: t, cable: newCable(t), queue: q, done: q.done}
 	c.Name, c.Path = "zebra", b.cable.link
-	b.p = NewPrinter(c, OpenSerial, quietLog())
-	// Faults and idling are asked about often here; an answer may take its time on a busy machine.
-	b.p.times = times{answer: 2 * time.Second, quiet: 20 * time.Millisecond, idle: 20 * time.Millisecond, fault: 5 * time.Millisecond, busy: 5 * time.Millisecond}
+	b.p = NewPrinter(c, OpenSerial, q, quietLog())
+	b.p.times = shortTimes()
 	b.plugIn()
 	b.stop = start(t, b.p.Run)
 	return b
+}
+
+// shortTimes ask about faults and idling often; an answer may take its time on a busy machine.
+func shortTimes() times {
+	return times{answer: time.Second, quiet: 20 * time.Millisecond, idle: 20 * time.Millisecond, fault: 5 * time.Millisecond, busy: 5 * time.Millisecond,
+		proof: 100 * time.Millisecond, again: 5 * time.Millisecond}
 }
 
 func (b *bench) plugIn() {
@@ -148,16 +159,13 @@ func (b *bench) print(id string) {
 	b.printData(id, labelText(id))
 }
 
-func (b *bench) printData(id, data string) {
+func (b *bench) printData(id, data string) { b.queue.add(id, data) }
+
+// waiting checks how many jobs were not begun.
+func (b *bench) waiting(want int) {
 	b.t.Helper()
-	err := b.p.Print(Job{ID: id, Data: []byte(data), Done: func(r Result, err error) {
-		if r == Confirmed && err != nil {
-			b.t.Errorf("%s is confirmed with %v", id, err)
-		}
-		b.done <- id + " " + string(r)
-	}})
-	if err != nil {
-		b.t.Fatal(err)
+	if got := b.queue.waiting(); got != want {
+		b.t.Errorf("%d jobs wait, want %d", got, want)
 	}
 }
 
@@ -193,9 +201,11 @@ func TestPrint(t *testing.T) {
 	}
 	b.want("one confirmed", "two confirmed", "three confirmed")
 	b.wantLabels("one", "two", "three")
-	if got := b.p.Status(); got.Queue != 0 || got.Confirmed != 3 || got.Sending != "" || got.State != Ready {
-		t.Errorf("%+v, want an empty queue and 3 confirmed", got)
+	eventually(t, "nothing is on its way", func() bool { return b.p.Status().Sending == "" })
+	if got := b.p.Status(); got.Confirmed != 3 || got.State != Ready {
+		t.Errorf("%+v, want 3 confirmed", got)
 	}
+	b.waiting(0)
 }
 
 // A label waits, unsent, while the printer says what is wrong or says nothing at all.
@@ -222,9 +232,7 @@ func TestLabelsWaitWhileThePrinterIsInTrouble(t *testing.T) {
 			asked := b.questions()
 			eventually(t, "another question", func() bool { return b.questions() > asked+1 })
 			b.wantLabels()
-			if got := b.p.Status(); got.Queue != 1 {
-				t.Errorf("%+v, want 1 waiting", got)
-			}
+			b.waiting(1)
 			b.set(func(z *zpl) { z.hs, z.silent = "", false })
 			b.want("one confirmed")
 			b.wantLabels("one")
@@ -278,9 +286,10 @@ func TestUnpluggedDuringALabel(t *testing.T) {
 			b.plugIn()
 			b.want("two confirmed")
 			b.wantLabels("two") // and not the first one again
-			if got := b.p.Status(); got.Unknown != 1 || got.Confirmed != 1 || got.Queue != 0 {
-				t.Errorf("%+v, want one unknown, one confirmed, none waiting", got)
+			if got := b.p.Status(); got.Unknown != 1 || got.Confirmed != 1 {
+				t.Errorf("%+v, want one unknown, one confirmed", got)
 			}
+			b.waiting(0)
 		})
 	}
 }
@@ -341,52 +350,71 @@ func TestHalfALabelIsCancelled(t *testing.T) {
 	b.want("one confirmed")
 }
 
-func TestStopReportsWhatWaits(t *testing.T) {
+// What waits when the program stops stays in the queue.
+func TestStopLeavesWhatWaits(t *testing.T) {
 	b := newBench(t, Config{}, &zpl{hs: answer(1, 0, 0, 0, 0, 0, 0)})
 	b.state(PaperOut)
 	b.print("one")
 	b.print("two")
-	eventually(t, "both wait", func() bool { return b.p.Status().Queue == 2 })
 	b.stop()
-	b.want("one waiting", "two waiting")
-	if err := b.p.Print(Job{ID: "three"}); !errors.Is(err, ErrStopped) {
-		t.Errorf("%v, want ErrStopped", err)
-	}
+	b.waiting(2)
+	b.wantLabels()
 }
 
-// An absent printer's labels are reported too, though none was ever taken from the queue.
-func TestStopOfAnAbsentPrinter(t *testing.T) {
-	p := NewPrinter(Config{Name: "zebra", Path: "/nowhere/port"}, OpenSerial, quietLog())
-	stop := start(t, p.Run)
-	done := make(chan Result, 2)
-	for _, id := range []string{"one", "two"} {
-		if err := p.Print(Job{ID: id, Done: func(r Result, _ error) { done <- r }}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	eventually(t, "absent", func() bool { s := p.Status(); return s.State == Absent && s.LastError != "" })
-	stop()
-	if a, b := <-done, <-done; a != Waiting || b != Waiting {
-		t.Errorf("%s and %s, want both waiting", a, b)
-	}
+// What is on its way when the program stops may have been printed.
+func TestStopDuringALabel(t *testing.T) {
+	b := newBench(t, Config{}, &zpl{onLabel: func(z *zpl) { z.hs = answer(0, 0, 1, 0, 0, 0, 0) }})
+	b.print("one")
+	b.print("two")
+	eventually(t, "the label came in", func() bool { return len(b.got()) == 1 })
+	b.stop()
+	b.want("one unknown")
+	b.waiting(1)
 }
 
-func TestFullQueue(t *testing.T) {
-	p := NewPrinter(Config{Name: "zebra"}, OpenSerial, quietLog())
-	for range maxQueue {
-		if err := p.Print(Job{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := p.Print(Job{ID: "x"}); !errors.Is(err, ErrQueueFull) {
-		t.Errorf("%v, want ErrQueueFull", err)
+// A job that was cancelled is passed over, whatever the printer was about to do.
+func TestCancelled(t *testing.T) {
+	b := newBench(t, Config{}, &zpl{hs: answer(0, 1, 0, 0, 0, 0, 0)})
+	b.print("one")
+	b.print("two")
+	b.state(Paused)
+	b.queue.cancel("one")
+	b.set(func(z *zpl) { z.hs = "" })
+	b.want("two confirmed")
+	b.wantLabels("two")
+}
+
+// Without the store's word no byte leaves, and no label is forgotten: each act is tried again.
+func TestQueueThatFails(t *testing.T) {
+	for _, act := range []string{"next", "begin", "sent", "end", "torn"} {
+		t.Run(act, func(t *testing.T) {
+			z := &zpl{}
+			q := newMemory()
+			q.failing = act
+			cable := newCable(t)
+			b := &bench{zpl: z, t: t, cable: cable, queue: q, done: q.done}
+			b.p = NewPrinter(Config{Name: "zebra", Path: cable.link}, OpenSerial, q, quietLog())
+			b.p.times = shortTimes()
+			b.print("one")
+			b.plugIn()
+			b.stop = start(t, b.p.Run)
+			if act != "sent" {
+				eventually(t, "trouble", func() bool { return strings.Contains(b.p.Status().LastError, errDisk.Error()) })
+				if act != "end" {
+					b.wantLabels()
+				}
+				q.fail("")
+			}
+			b.want("one confirmed")
+			b.wantLabels("one")
+		})
 	}
 }
 
 // An answer that comes late must not be taken for the answer to a later question.
 func TestLateAnswer(t *testing.T) {
 	port := newScripted()
-	p := NewPrinter(Config{Name: "zebra"}, once(port), quietLog())
+	p := NewPrinter(Config{Name: "zebra"}, once(port), newMemory(), quietLog())
 	p.times.answer = time.Millisecond
 	l, err := p.newLine(port)
 	if err != nil {
@@ -408,17 +436,17 @@ func TestLateAnswer(t *testing.T) {
 func TestParseHS(t *testing.T) {
 	for _, tt := range []struct {
 		name, in string
-		want     hostStatus
+		want     report
 		ok       bool
 	}{
-		{"whole", allWell, hostStatus{state: Ready}, true},
-		{"XON and noise before it", "\x11\x00abc\x13" + allWell, hostStatus{state: Ready}, true},
-		{"the end of an older answer before it", allWell[20:] + answer(0, 0, 2, 0, 0, 0, 3), hostStatus{state: Ready, left: 5}, true},
-		{"cut", allWell[:len(allWell)-3], hostStatus{}, false},
-		{"two lines", allWell[:75], hostStatus{}, false},
-		{"no number", strings.Replace(allWell, "1245,000", "1245,x", 1), hostStatus{state: Failed}, true},
-		{"buffer full", strings.Replace(allWell, "000,0,0", "000,1,0", 1), hostStatus{state: Ready, full: true}, true},
-		{"lost memory", strings.Replace(allWell, "000,0,0,0\x03", "000,1,0,0\x03", 1), hostStatus{state: Failed}, true},
+		{"whole", allWell, report{state: Ready}, true},
+		{"XON and noise before it", "\x11\x00abc\x13" + allWell, report{state: Ready}, true},
+		{"the end of an older answer before it", allWell[20:] + answer(0, 0, 2, 0, 0, 0, 3), report{state: Ready, left: 5}, true},
+		{"cut", allWell[:len(allWell)-3], report{}, false},
+		{"two lines", allWell[:75], report{}, false},
+		{"no number", strings.Replace(allWell, "1245,000", "1245,x", 1), report{state: Failed}, true},
+		{"buffer full", strings.Replace(allWell, "000,0,0", "000,1,0", 1), report{state: Ready, full: true}, true},
+		{"lost memory", strings.Replace(allWell, "000,0,0,0\x03", "000,1,0,0\x03", 1), report{state: Failed}, true},
 	} {
 		got, rest, ok := parseHS([]byte(tt.in))
 		if got != tt.want || ok != tt.ok {

@@ -5,17 +5,19 @@ import (
 	"time"
 )
 
-// printerLine asks a ZPL printer how it is.
+// printerLine asks a printer how it is.
 type printerLine struct {
 	port   Port
 	writer *writer
 	status *status
 	times  times
+	tongue tongue
 	owed   bool // a question had no answer yet: it may come late
+	detail bool // it was not ready when it was last asked: ask why
 }
 
 func (p *Printer) newLine(port Port) (*printerLine, error) {
-	l := &printerLine{port: port, status: p.status, times: p.times}
+	l := &printerLine{port: port, status: p.status, times: p.times, tongue: newTongue(p.config.Language)}
 	if err := port.SetReadTimeout(l.times.quiet); err != nil {
 		return nil, err
 	}
@@ -30,42 +32,57 @@ func (l *printerLine) close(ctx context.Context) { l.writer.close(ctx) }
 //
 // Answers carry no number. One that comes late must not be taken for the answer to this question, in
 // which the label just sent is not counted yet: where one is owed, the last of several counts.
-func (l *printerLine) ask(ctx context.Context, limit time.Duration) (hostStatus, error) {
-	if err := l.port.ResetInputBuffer(); err != nil {
-		return hostStatus{}, err
+func (l *printerLine) ask(ctx context.Context, limit time.Duration) (report, error) {
+	if err := l.flush(); err != nil {
+		return report{}, err
 	}
-	if err := l.writer.write(ctx, []byte("~HS")); err != nil {
-		return hostStatus{}, err
+	if err := l.writer.write(ctx, l.tongue.question(l.detail)); err != nil {
+		return report{}, err
 	}
-	var got []byte
-	var last hostStatus
-	answered, quiet := false, false
+	var r report
+	answered, quiet, heard := false, false, false
 	buf := make([]byte, 512)
 	for end := time.Now().Add(limit); ctx.Err() == nil; {
 		n, err := l.port.Read(buf)
 		if err != nil {
-			return hostStatus{}, err
+			return report{}, err
 		}
 		if n > 0 {
 			l.status.read(n)
+			l.tongue.hear(buf[:n])
+			heard = heard || audible(buf[:n])
 		}
-		got = append(got, buf[:n]...)
-		for {
-			h, rest, ok := parseHS(got)
-			if got = rest; !ok {
-				break
-			}
-			last, answered = h, true
-		}
+		r, answered = l.tongue.report()
 		quiet = n == 0
-		if answered && (!l.owed || quiet) || !time.Now().Before(end) {
+		if answered && (!l.owed && !l.detail || quiet) || !time.Now().Before(end) {
 			break
 		}
 	}
 	if !answered {
-		l.owed = true
-		return hostStatus{state: Silent}, ctx.Err()
+		l.owed, l.detail = true, true
+		if heard {
+			return report{state: Nonsense}, ctx.Err()
+		}
+		return report{state: Silent}, ctx.Err()
 	}
-	l.owed = l.owed && !quiet
-	return last, nil
+	l.owed, l.detail = l.owed && !quiet, r.state != Ready
+	return r, nil
+}
+
+// flush throws away what came between the questions, unless it may be an answer that is waited for.
+func (l *printerLine) flush() error {
+	if e, ok := l.tongue.(*escposTongue); ok && e.inJob {
+		return nil
+	}
+	return l.port.ResetInputBuffer()
+}
+
+// audible tells whether there is more in b than flow control and line noise.
+func audible(b []byte) bool {
+	for _, c := range b {
+		if c != 0x11 && c != 0x13 && c != 0x00 && c != 0xFF {
+			return true
+		}
+	}
+	return false
 }

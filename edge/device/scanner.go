@@ -20,6 +20,8 @@ type Config struct {
 	// WriteLimit is how long the device may take no byte at all: 2 s for a scanner's beeps and 30 s
 	// for a printer's labels when 0. A full printer takes no bytes until it has printed some.
 	WriteLimit time.Duration
+	Language   Language // of a printer; ZPL when empty
+	Changed    func()   // called when the state of the device has changed; may be nil
 }
 
 func (c Config) withDefaults(kind Kind, writeLimit time.Duration) Config {

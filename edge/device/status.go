@@ -30,7 +30,11 @@ const (
 	HeadOpen  State = "head_open"
 	Paused    State = "paused"
 	Hot       State = "hot"
-	Silent    State = "silent" // a printer that does not answer is not ready
+	Jam       State = "jam"
+	CoverOpen State = "cover_open"
+	Cutter    State = "cutter"
+	Silent    State = "silent"   // a printer that does not answer is not ready
+	Nonsense  State = "nonsense" // a printer whose answers are in no form that its language has
 )
 
 // Status is what a device is doing. The counters begin with the program.
@@ -47,19 +51,19 @@ type Status struct {
 	Opened    int64     // how often the port was opened
 	Bytes     int64     // read
 	Scans     int64     // handed over
-	Queue     int       // jobs waiting, the one under way included
 	Sending   string    // id of the job under way
 	Confirmed int64     // jobs that the printer said it has printed
 	Unknown   int64     // jobs that a person has to look after
 }
 
 type status struct {
-	mu sync.Mutex
-	s  Status
+	mu      sync.Mutex
+	s       Status
+	changed func() // called when State has changed; may be nil
 }
 
 func newStatus(c Config) *status {
-	return &status{s: Status{Name: c.Name, Kind: c.Kind, Path: c.Path, State: Absent, Since: time.Now()}}
+	return &status{s: Status{Name: c.Name, Kind: c.Kind, Path: c.Path, State: Absent, Since: time.Now()}, changed: c.Changed}
 }
 
 func (s *status) get() Status {
@@ -75,14 +79,18 @@ func (s *status) change(do func(*Status)) {
 }
 
 func (s *status) set(state State, err error) {
+	news := false
 	s.change(func(st *Status) {
 		if st.State != state {
-			st.State, st.Since = state, time.Now()
+			st.State, st.Since, news = state, time.Now(), true
 		}
 		if err != nil {
 			st.LastError, st.Problem, st.ErrorTime = err.Error(), problemOf(err), time.Now()
 		}
 	})
+	if news && s.changed != nil {
+		s.changed()
+	}
 }
 
 func (s *status) opened() { s.change(func(st *Status) { st.Opened++ }) }

@@ -35,6 +35,7 @@ func TestQueriesOfAScanUseAnIndex(t *testing.T) {
 		{"plain label anywhere", holdingsQuery(plain, false), "SCAN l | SEARCH b USING INDEX balance_held (location=? AND item=?)"}, // as often as there are bins
 		{"expiry dates of a lot", expiriesQuery, "stock_key_of_lot (item=? AND lot=?)"},
 		{"contents of a bin", rowsQuery(Filter{Location: "SHA/1"}), "balance_held (location=?)"},
+		{"next label of a printer", printColumns + nextPrint, "print_job_open (printer=?)"},
 		{"refused scans", scanColumns + refusedScans, "scan_refused (day=?)"},
 	}
 	for _, tt := range tests {
