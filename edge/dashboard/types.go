@@ -236,7 +236,8 @@ const (
 )
 
 // Device is a scanner or printer on a serial port. Status and Problem are keys under "device.": "ready", "absent", "busy",
-// "denied", "noise", "paper_out", "ribbon_out", "head_open", "paused", "hot", "silent", "fault"; "error_unplugged" and so on.
+// "denied", "noise", "paper_out", "ribbon_out", "head_open", "cover_open", "jam", "cutter", "paused", "hot", "silent",
+// "nonsense", "fault"; "error_unplugged" and so on.
 type Device struct {
 	Name    string     `json:"name"`
 	Station string     `json:"station"`
@@ -244,7 +245,8 @@ type Device struct {
 	Port    string     `json:"port"`
 	Status  string     `json:"status"`
 	Since   time.Time  `json:"since"`
-	Queue   int        `json:"queue"` // labels waiting
+	Queue   int        `json:"queue"`             // labels that wait or are on their way
+	Unknown int        `json:"unknown,omitempty"` // labels that a person has to look after
 
 	Watched   bool      `json:"watched,omitempty"`    // its scans are shown on the set-up page and not booked
 	LastEvent time.Time `json:"last_event,omitzero"`  // last byte or finished job

@@ -31,6 +31,10 @@ type Config struct {
 	Repeat    time.Duration  // equal scans within it are reported, not booked; 0 books all
 	Zone      *time.Location // of the business day
 	Now       func() time.Time
+
+	// Received is called in the transaction of a goods receipt, to queue its label; nil for nothing. Everybody's
+	// commit waits for it, and an error undoes the receipt.
+	Received func(*store.Tx, Feedback, Worker) error
 }
 
 // Worker says who scans. The zero worker is the station itself.
@@ -146,8 +150,10 @@ func (s *Station) commit(ctx context.Context, raw []byte, do func(*act) error) (
 		if err := do(a); err != nil {
 			return err
 		}
-		f, err = a.end()
-		return err
+		if f, err = a.end(); err != nil || f.Code != Received || s.config.Received == nil {
+			return err
+		}
+		return s.config.Received(tx, f, a.worker)
 	})
 	if err != nil {
 		return Feedback{}, fmt.Errorf("station %s: %w", s.config.Name, err)
@@ -199,7 +205,7 @@ func (s *Station) State(ctx context.Context) (State, error) {
 
 // Subscribe returns a channel that gets every feedback from now on, until the returned
 // function is called. A reader who is too slow misses some and finds them in the store. A
-// feedback without a number says that Trouble has changed.
+// feedback without a number says that Trouble, or something that belongs to no scan, has changed.
 func (s *Station) Subscribe() (<-chan Feedback, func()) {
 	c := make(chan Feedback, 64)
 	s.subMu.Lock()

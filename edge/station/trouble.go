@@ -19,3 +19,6 @@ func (s *Station) Trouble() error {
 	defer s.subMu.Unlock()
 	return s.trouble
 }
+
+// Look lets everybody who listens look at what belongs to no scan: a device in trouble, labels that wait.
+func (s *Station) Look() { s.publish(Feedback{}) }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -78,6 +79,7 @@ type Print struct {
 	Queued   time.Time
 	Begun    time.Time // of sending; zero for never
 	Ended    time.Time // zero for not yet
+	Picture  bool      // there is one, see PrintPicture
 
 	number int64
 }
@@ -132,6 +134,7 @@ func (tx *Tx) insertPrint(n NewPrint, p Print, now time.Time) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("store print job: %w", err)
 	}
+	tx.print = true
 	if len(n.Data) > 0 {
 		if err := tx.putPrintData(r.LastInsertID, n.Data, n.Picture); err != nil {
 			return "", err
@@ -248,13 +251,18 @@ func (tx *Tx) SettlePrint(id string, now time.Time, actor string) error {
 }
 
 // RepeatPrint queues a job once more, as a job of its own, on a person's word. The job itself is then
-// looked after. One that waits or is on its way can not be repeated.
+// looked after. One that waits or is on its way can not be repeated, nor one that waits to be repeated already:
+// a button that was pressed twice.
 func (tx *Tx) RepeatPrint(id string, now time.Time, actor, reason string) (string, error) {
 	p, err := tx.Print(id)
 	if err != nil {
 		return "", err
 	}
-	if p.Open() {
+	var twice bool
+	if err := tx.tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM print_job WHERE state IN ('queued', 'sending', 'sent') AND repeats = ?1)`, p.number).Scan(&twice); err != nil {
+		return "", err
+	}
+	if twice || p.Open() {
 		return "", fmt.Errorf("print job %s: %w", id, ErrPrintState)
 	}
 	n := NewPrint{Printer: p.Printer, Station: p.Station, Template: p.Template, Title: p.Title, Actor: actor, Content: p.Content}
@@ -366,13 +374,17 @@ func (tx *Tx) OpenPrints(limit int) ([]Print, error) {
 	return tx.prints(`WHERE j.state IN ('queued', 'sending', 'sent') ORDER BY j.id LIMIT ?1`, int64(limit))
 }
 
-// Prints returns jobs with numbers below before, newest first; 0 begins with the newest.
-func (tx *Tx) Prints(before int64, limit int) ([]Print, error) {
-	return tx.prints(`WHERE ?1 = 0 OR j.id < ?1 ORDER BY j.id DESC LIMIT ?2`, before, int64(limit))
+// EndedPrints returns jobs that are over with numbers below before, newest first; 0 begins with the newest.
+func (tx *Tx) EndedPrints(before int64, limit int) ([]Print, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	return tx.prints(`WHERE j.id < ?1 AND j.ended > 0 ORDER BY j.id DESC LIMIT ?2`, before, int64(limit))
 }
 
 const printColumns = `SELECT j.id, j.mark, j.printer, j.station, j.template, j.title, j.content, j.movement, j.state, j.asks, j.error, j.args, j.actor, j.reason, j.settled,
-	j.queued, j.begun, j.ended, j.repeats, coalesce((SELECT r.mark FROM print_job r WHERE r.id = j.repeats), '') FROM print_job j `
+	j.queued, j.begun, j.ended, j.repeats, coalesce((SELECT r.mark FROM print_job r WHERE r.id = j.repeats), ''),
+	EXISTS (SELECT 1 FROM print_data d WHERE d.job = j.id AND length(d.picture) > 0) FROM print_job j `
 
 func (tx *Tx) prints(which string, args ...any) ([]Print, error) {
 	var out []Print
@@ -381,7 +393,7 @@ func (tx *Tx) prints(which string, args ...any) ([]Print, error) {
 		var mark, texts, repeated string
 		var queued, begun, ended, repeats int64
 		if err := r.Scan(&p.number, &mark, &p.Printer, &p.Station, &p.Template, &p.Title, &p.Content, &p.Movement, &p.State, &p.Asks, &p.Error, &texts, &p.Actor, &p.Reason, &p.Settled,
-			&queued, &begun, &ended, &repeats, &repeated); err != nil {
+			&queued, &begun, &ended, &repeats, &repeated, &p.Picture); err != nil {
 			return err
 		}
 		p.ID, p.Queued, p.Begun, p.Ended = printID(p.number, mark), time.UnixMilli(queued), timeOf(begun), timeOf(ended)

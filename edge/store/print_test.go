@@ -201,6 +201,10 @@ func TestRepeat(t *testing.T) {
 	if next, data := p.next("zebra"); next != again || data != "1" {
 		t.Errorf("next is %s %q, want %s", next, data, again)
 	}
+	err := p.s.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.RepeatPrint(id, noon, "wang", "没有打出来"); return err })
+	if !errors.Is(err, store.ErrPrintState) {
+		t.Errorf("repeated while it waits to be: %v", err)
+	}
 }
 
 // A job whose label is made later comes in its turn, and a label that can not be made is shown to a person.
@@ -361,18 +365,23 @@ func TestPrintIDs(t *testing.T) {
 		}
 	}
 	storetest.View(t, p.s, func(tx *store.Tx) error {
-		all, err := tx.Prints(0, 10)
-		if len(all) != 1 || all[0].ID != id {
-			t.Errorf("%+v", all)
+		open, err := tx.OpenPrints(10)
+		ended, err2 := tx.EndedPrints(0, 10)
+		if len(open) != 1 || open[0].ID != id || len(ended) != 0 {
+			t.Errorf("%+v and %+v", open, ended)
 		}
-		none, err2 := tx.Prints(all[0].Number(), 10)
+		return errors.Join(err, err2)
+	})
+	p.do(func(tx *store.Tx) error { return tx.CancelPrint(id, noon, "li") })
+	storetest.View(t, p.s, func(tx *store.Tx) error {
+		ended, err := tx.EndedPrints(0, 10)
+		if len(ended) != 1 || ended[0].ID != id {
+			t.Errorf("%+v", ended)
+		}
+		none, err2 := tx.EndedPrints(ended[0].Number(), 10)
 		if len(none) != 0 {
 			t.Errorf("before the first: %+v", none)
 		}
-		open, err3 := tx.OpenPrints(10)
-		if len(open) != 1 {
-			t.Errorf("open: %+v", open)
-		}
-		return errors.Join(err, err2, err3)
+		return errors.Join(err, err2)
 	})
 }

@@ -37,6 +37,7 @@ var ErrNotEnrolled = errors.New("this node is not enrolled")
 type Store struct {
 	vault   *vault.Store
 	changed chan struct{}
+	queued  chan struct{}
 	memo    *memo // belongs to the act that runs
 }
 
@@ -49,7 +50,7 @@ func Open(ctx context.Context, v *vault.Store) (*Store, error) {
 	if err := vault.Migrate(ctx, v, dir); err != nil {
 		return nil, fmt.Errorf("open node store: %w", err)
 	}
-	return &Store{vault: v, changed: make(chan struct{}, 1), memo: newMemo(0)}, nil
+	return &Store{vault: v, changed: make(chan struct{}, 1), queued: make(chan struct{}, 1), memo: newMemo(0)}, nil
 }
 
 // Vault returns the encrypted store below.
@@ -58,11 +59,15 @@ func (s *Store) Vault() *vault.Store { return s.vault }
 // Changed is sent to after a commit that added changes of the node's own.
 func (s *Store) Changed() <-chan struct{} { return s.changed }
 
+// PrintsQueued is sent to after a commit that added print jobs.
+func (s *Store) PrintsQueued() <-chan struct{} { return s.queued }
+
 // Tx is an open transaction.
 type Tx struct {
 	tx    *vault.Tx
 	memo  *memo
 	added bool        // changes of the node's own
+	print bool        // print jobs were queued
 	bytes []byte      // of the movement that is being posted, until its row is there
 	heard clock.Stamp // highest stamp of a change that came from elsewhere
 }
@@ -70,18 +75,21 @@ type Tx struct {
 // Update runs fn in one transaction and returns after it is durable. Calls that come at the
 // same time share a commit, and each fails alone.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
-	added := false
+	added, queued := false, false
 	err := s.vault.Update(ctx, func(vtx *vault.Tx) error {
 		tx, err := s.begin(vtx)
 		if err != nil {
 			return err
 		}
 		err = fn(tx)
-		added = tx.added
+		added, queued = tx.added, tx.print
 		return err
 	})
 	if err == nil && added {
-		s.notify()
+		notify(s.changed)
+	}
+	if err == nil && queued {
+		notify(s.queued)
 	}
 	return err
 }
@@ -96,9 +104,9 @@ func (s *Store) begin(vtx *vault.Tx) (*Tx, error) {
 	return tx, tx.who()
 }
 
-func (s *Store) notify() {
+func notify(c chan struct{}) {
 	select {
-	case s.changed <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -258,6 +266,6 @@ func (s *Store) AddIn(vtx *vault.Tx, c change.Change) error {
 	if _, err := tx.Add(c); err != nil {
 		return err
 	}
-	s.notify() // before the commit: who hears it looks in an act of its own, which comes after this one
+	notify(s.changed) // before the commit: who hears it looks in an act of its own, which comes after this one
 	return nil
 }

@@ -64,6 +64,8 @@ type deviceConfig struct {
 	Flow string `toml:"flow"`
 	// IdleGap is the silence that ends a scan without terminator; default "50ms".
 	IdleGap duration `toml:"idle_gap"`
+
+	printerConfig
 }
 
 type stationConfig struct {
@@ -185,8 +187,8 @@ func (d deviceConfig) check() error {
 	if gap := time.Duration(d.IdleGap); gap < 0 || gap > longestGap {
 		return fmt.Errorf("idle_gap %v: want a silence such as \"50ms\", at most %v", gap, longestGap)
 	}
-	if d.Kind == string(device.KindPrinter) {
-		return nil
+	if err := d.printerConfig.check(d.Kind, d.Flow); err != nil || d.Kind == string(device.KindPrinter) {
+		return err
 	}
 	if strings.Contains(d.Profile, "frame=ssi") && d.Flow == string(serialport.XonXoff) {
 		return errors.New("flow \"xonxoff\" takes bytes out of SSI packets: use \"none\" or \"rtscts\"")

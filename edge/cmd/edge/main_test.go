@@ -13,6 +13,7 @@ import (
 	"stockade/edge/enrolment"
 	"stockade/edge/store"
 	"stockade/edge/store/storetest"
+	"stockade/internal/label"
 	"stockade/internal/vault"
 	"stockade/protocol/change"
 	wire "stockade/protocol/enrol"
@@ -32,6 +33,7 @@ func writeConfig(t *testing.T, dir, text string) string {
 const folders = "data_dir = \"data\"\nkey_file = \"edge.key\"\n"
 
 func TestConfig(t *testing.T) {
+	printer := "[[devices]]\nname = \"zebra\"\nkind = \"printer\"\npath = \"/dev/y\"\n"
 	scanner := "[[devices]]\nname = \"gun\"\nkind = \"scanner\"\npath = \"/dev/x\"\n"
 	tests := []struct {
 		name, text string
@@ -60,6 +62,12 @@ func TestConfig(t *testing.T) {
 		{"no substitute", folders + scanner + "profile = \"gs=\"\n", "gs= wants"},
 		{"SSI with XON/XOFF", folders + scanner + "profile = \"frame=ssi\"\nflow = \"xonxoff\"\n", "takes bytes out of SSI packets"},
 		{"SSI with Code IDs", folders + scanner + "profile = \"frame=ssi codeid=zebra\"\n", "leave out codeid"},
+		{"a TSPL printer", folders + printer + "language = \"tspl\"\ndpi = 300\nchinese = \"TSS24.BF2\"\ninvert = true\n", ""},
+		{"unknown language", folders + printer + "language = \"epl\"\n", "device zebra: language \"epl\": want zpl, tspl or escpos"},
+		{"dots", folders + printer + "dpi = 204\n", "dpi 204: want 203, 300 or 600"},
+		{"a font of another language", folders + printer + "chinese = \"TSS24.BF2\"\n", "chinese \"TSS24.BF2\" is no font of a zpl printer"},
+		{"inverted ZPL", folders + printer + "invert = true\n", "invert is a setting of TSPL printers"},
+		{"a scanner with a language", folders + scanner + "language = \"zpl\"\n", "settings of printers, not of a scanner"},
 		{"two devices of a name", folders + scanner + scanner, "device \"gun\""},
 		{"station without name", folders + "[[stations]]\nlabel = \"x\"\n", "name of its own"},
 		{"two stations of a name", folders + "[[stations]]\nname = \"desk\"\n[[stations]]\nname = \"desk\"\n", "name of its own"},
@@ -75,6 +83,28 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		case tt.want == "" && (c.DataDir != filepath.Join(dir, "data") || c.Zone != "Asia/Shanghai" || c.Listen != ":8443"):
 			t.Errorf("%s: defaults are %+v", tt.name, c)
+		}
+	}
+}
+
+// TestPrinterSettings: what is read is what a label is laid out for.
+func TestPrinterSettings(t *testing.T) {
+	text := folders + "label_font = \"E:SIMSUN.TTF\"\n[[devices]]\nname = \"a\"\nkind = \"printer\"\npath = \"/dev/y\"\nlanguage = \"tspl\"\ndpi = 300\ninvert = true\n" +
+		"[[devices]]\nname = \"b\"\nkind = \"printer\"\npath = \"/dev/z\"\n"
+	c, err := loadConfig(writeConfig(t, t.TempDir(), text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{config: c}
+	if got, want := n.labelPrinter(c.Devices[0]), (label.Printer{Language: label.TSPL, DPI: 300, Invert: true}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got, want := n.labelPrinter(c.Devices[1]), (label.Printer{Language: label.ZPL, Font: "E:SIMSUN.TTF"}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	for language, ok := range map[string]bool{"": true, "zpl": true, "tspl": false, "escpos": false} {
+		if err := (printerConfig{Language: language}).check("printer", "xonxoff"); (err == nil) != ok {
+			t.Errorf("%q with XON/XOFF: %v", language, err)
 		}
 	}
 }

@@ -358,20 +358,25 @@ func (n deliveryPages) Sync(ctx context.Context) (dashboard.Sync, error) {
 // devices adapts the serial devices.
 type devices struct{ *node }
 
-func (n devices) Devices(context.Context) ([]dashboard.Device, error) {
+func (n devices) Devices(ctx context.Context) ([]dashboard.Device, error) {
+	var counts map[string]store.PrintCount
+	err := n.store.View(ctx, func(tx *store.Tx) (err error) { counts, _, err = tx.PrintCounts(); return err })
+	if err != nil {
+		return nil, err
+	}
 	out := []dashboard.Device{}
 	for _, s := range n.scanners {
-		out = append(out, n.shown(s.Status(), s.Watched()))
+		out = append(out, n.shown(s.Status(), s.Watched(), counts[s.Status().Name]))
 	}
 	for _, p := range n.printers {
-		out = append(out, n.shown(p.Status(), false))
+		out = append(out, n.shown(p.Status(), false, counts[p.Status().Name]))
 	}
 	slices.SortFunc(out, func(a, b dashboard.Device) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
-func (n devices) shown(s device.Status, watched bool) dashboard.Device {
-	d := dashboard.Device{Name: s.Name, Kind: dashboard.DeviceKind(s.Kind), Port: s.Path, Status: string(s.State), Since: s.Since, Queue: s.Queue, Watched: watched,
+func (n devices) shown(s device.Status, watched bool, c store.PrintCount) dashboard.Device {
+	d := dashboard.Device{Name: s.Name, Kind: dashboard.DeviceKind(s.Kind), Port: s.Path, Status: string(s.State), Since: s.Since, Queue: c.Waiting, Unknown: c.Asking, Watched: watched,
 		LastEvent: s.LastEvent, LastError: s.LastError, Problem: s.Problem, ErrorTime: s.ErrorTime}
 	for _, st := range n.config.Stations {
 		if st.Scanner == s.Name || st.Printer == s.Name {
@@ -395,7 +400,7 @@ func (n devices) Scanner(_ context.Context, name string) (dashboard.Device, stri
 	if err != nil {
 		return dashboard.Device{}, "", err
 	}
-	return n.shown(s.Status(), s.Watched()), s.Profile(), nil
+	return n.shown(s.Status(), s.Watched(), store.PrintCount{}), s.Profile(), nil
 }
 
 func (n devices) Watch(_ context.Context, name string) (dashboard.Watching, error) {

@@ -37,6 +37,7 @@ type node struct {
 	stations  []*station.Station
 	scanners  []*device.Scanner
 	printers  map[string]*device.Printer
+	queues    []*printQueue
 	uplink    *uplink.Uplink
 	typeface  *raster.Typeface // draws Chinese on labels; nil without a font
 
@@ -86,6 +87,7 @@ func serve(ctx context.Context, c config, _ options, stdout io.Writer, log *slog
 	group.Go(func() error { return pages.Serve(ctx, listener) })
 	group.Go(func() error { return n.uplink.Run(ctx) })
 	group.Go(func() error { return n.renew(ctx) })
+	group.Go(func() error { return n.runQueue(ctx) })
 	for _, d := range n.scanners {
 		group.Go(func() error { return d.Run(ctx) })
 	}
@@ -132,13 +134,18 @@ func (n *node) prepare(ctx context.Context) error {
 	if n.certificates, err = newCertificates(n.enrolment, n.clock); err != nil {
 		return err
 	}
+	if err := n.interrupted(ctx); err != nil {
+		return err
+	}
 	n.uplink, err = uplink.New(uplink.Options{Store: n.store, Trust: n.enrolment.Trust, Clock: n.clock, Logger: n.log.With("part", "uplink"), Line: n.line, Now: machineTime})
 	if err != nil {
 		return err
 	}
 	for _, d := range n.config.Devices {
 		if d.Kind == string(device.KindPrinter) {
-			n.printers[d.Name] = device.NewPrinter(deviceOf(d), device.OpenLine(d.line()), n.log)
+			q := n.newPrintQueue(d.Name)
+			n.queues = append(n.queues, q)
+			n.printers[d.Name] = device.NewPrinter(n.deviceOf(d), device.OpenLine(d.line()), q, n.log)
 		}
 	}
 	for _, sc := range n.config.Stations {
@@ -149,8 +156,9 @@ func (n *node) prepare(ctx context.Context) error {
 	return nil
 }
 
-func deviceOf(d deviceConfig) device.Config {
-	return device.Config{Name: d.Name, Path: d.Path, Profile: d.Profile, Baud: d.Baud, IdleGap: time.Duration(d.IdleGap)}
+func (n *node) deviceOf(d deviceConfig) device.Config {
+	return device.Config{Name: d.Name, Path: d.Path, Profile: d.Profile, Baud: d.Baud, IdleGap: time.Duration(d.IdleGap), Language: d.language(),
+		Changed: func() { n.look(d.Name) }}
 }
 
 // line makes the connection to the broker, as the node that the certificate names.
@@ -186,6 +194,11 @@ func (n *node) addStation(sc stationConfig) error {
 		bin = "RECV"
 	}
 	c.Receiving = n.enrolment.Trust.Warehouse.Bin(bin)
+	if sc.Printer != "" {
+		c.Received = func(tx *store.Tx, f station.Feedback, w station.Worker) error {
+			return n.queueLabel(tx, sc.Printer, f, w)
+		}
+	}
 	st, err := station.New(c, n.store, n.clock)
 	if err != nil {
 		return err
@@ -193,24 +206,22 @@ func (n *node) addStation(sc stationConfig) error {
 	n.stations = append(n.stations, st)
 	for _, d := range n.config.Devices {
 		if d.Name == sc.Scanner && d.Kind == string(device.KindScanner) {
-			printer := n.printers[sc.Printer]
-			on := func(ctx context.Context, s barcode.Scan) bool { return n.scanned(ctx, st, printer, s) }
-			n.scanners = append(n.scanners, device.NewScanner(deviceOf(d), device.OpenLine(d.line()), n.clock.Wall, on, n.log))
+			on := func(ctx context.Context, s barcode.Scan) bool { return n.scanned(ctx, st, s) }
+			n.scanners = append(n.scanners, device.NewScanner(n.deviceOf(d), device.OpenLine(d.line()), n.clock.Wall, on, n.log))
 		}
 	}
 	return nil
 }
 
-// scanned books a scan and has its label printed. A scan that could not be committed (a full or failing
+// scanned books a scan. A scan that could not be committed (a full or failing
 // disk) is tried again until the node stops: the worker is told, the line holds back, and nothing is dropped.
-func (n *node) scanned(ctx context.Context, st *station.Station, printer *device.Printer, s barcode.Scan) bool {
+func (n *node) scanned(ctx context.Context, st *station.Station, s barcode.Scan) bool {
 	for ctx.Err() == nil {
 		f, err := st.Handle(ctx, s, station.Worker{})
 		if news := st.Troubled(err); news && err != nil && ctx.Err() == nil {
 			n.log.Error("scan could not be stored, trying again", "station", st.Config().Name, "error", err)
 		}
 		if err == nil {
-			n.print(st, printer, f)
 			return f.Outcome != station.Refused
 		}
 		select {
