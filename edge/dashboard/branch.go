@@ -147,6 +147,7 @@ type mark struct {
 	movement string
 	sync     Sync
 	devices  string
+	prints   string
 }
 
 func (d *dashboard) mark(ctx context.Context) (mark, error) {
@@ -159,6 +160,9 @@ func (d *dashboard) mark(ctx context.Context) (mark, error) {
 		m.movement = page.Rows[0].ID
 	}
 	if m.sync, err = d.Delivery.Sync(ctx); err != nil {
+		return mark{}, err
+	}
+	if m.prints, err = d.Printing.Mark(ctx); err != nil {
 		return mark{}, err
 	}
 	devices, err := d.Devices.Devices(ctx)

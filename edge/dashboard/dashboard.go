@@ -12,7 +12,7 @@
 // are POSTs with a JSON body and the header X-CSRF-Token, see package web.
 //
 //	GET  /api/v1/stations                        -> {"stations":[StationInfo]}
-//	GET  /api/v1/stations/{id}                   -> StationState, "devices":[DeviceState], "trouble_text"
+//	GET  /api/v1/stations/{id}                   -> StationState, "devices":[DeviceState], "trouble_text", "printing":PrintState
 //	GET  /api/v1/stations/{id}/scans?after=N     -> {"scans":[Scan],"more":bool}; oldest first, numbers above N
 //	POST /api/v1/stations/{id}/mode   {"mode":"receive"}          -> StationState
 //	POST /api/v1/stations/{id}/scan   {"raw":"<base64>"}          -> Scan; "input" may say "keyboard" or "camera", see Input
@@ -24,6 +24,11 @@
 //	POST /api/v1/devices/{name}/watch    {}      -> WatchView; for 5 s more its scans are shown and not booked
 //	POST /api/v1/devices/{name}/unwatch  {}      -> {}
 //	POST /api/v1/devices/{name}/command  {"command":"newland:aim-id"} -> {}; only while it is watched
+//	GET  /api/v1/prints?limit=&before=           -> {"asking":[PrintJob],"open":[PrintJob],"jobs":[PrintJob],"next":0}; jobs are those that are over
+//	GET  /api/v1/prints/{id}                     -> PrintJob
+//	POST /api/v1/prints/{id}/printed  {}                          -> PrintJob; a person saw the label
+//	POST /api/v1/prints/{id}/cancel   {}                          -> PrintJob
+//	POST /api/v1/prints/{id}/again    {"reason":"..."}            -> PrintJob, the new one
 //	GET  /api/v1/sync                            -> Sync
 //	GET  /station/{id}/events                    -> server-sent events
 //
@@ -119,6 +124,7 @@ type Deps struct {
 	Movements Movements
 	Delivery  Delivery
 	Devices   Devices
+	Printing  Printing
 
 	// Open reports whether a station may work without anybody signed in; its acts are then
 	// recorded as the station's. Nil means none may.
@@ -148,7 +154,7 @@ func Site(deps Deps) (web.Site, error) {
 		}
 	}
 	return web.Site{
-		Routes:    slices.Concat(d.stationRoutes(), d.passRoutes(), d.setupRoutes(), d.branchRoutes()),
+		Routes:    slices.Concat(d.stationRoutes(), d.passRoutes(), d.setupRoutes(), d.branchRoutes(), d.printRoutes()),
 		Templates: templates,
 		Assets:    files,
 		Menu: []web.Link{
@@ -156,6 +162,7 @@ func Site(deps Deps) (web.Site, error) {
 			{Path: "/stock", Text: "menu.stock", Permission: "stock.read"},
 			{Path: "/movements", Text: "menu.movements", Permission: "movement.read"},
 			{Path: "/stations", Text: "menu.stations", Permission: "station.read"},
+			{Path: "/printing", Text: "menu.printing", Permission: "print.read"},
 		},
 	}, nil
 }

@@ -263,6 +263,9 @@ func (d *dashboard) state(ctx context.Context, text texts, id string) (State, er
 		s.Trouble = text.say(station.Trouble, nil)
 	}
 	for _, dev := range devices {
+		if dev.Station == id && dev.Kind == Printer {
+			s.Printing = text.printState(dev)
+		}
 		if dev.Station == id {
 			s.Devices = append(s.Devices, DeviceState{Kind: dev.Kind, Name: text.say("device."+string(dev.Kind), nil), Good: dev.Good() && !dev.Watched, Text: text.say("device."+dev.Status, nil), Title: dev.Name + " · " + dev.Port})
 		}
@@ -271,7 +274,7 @@ func (d *dashboard) state(ctx context.Context, text texts, id string) (State, er
 }
 
 // Good reports whether the device works.
-func (d Device) Good() bool { return d.Status == "ready" || d.Status == "busy" }
+func (d Device) Good() bool { return d.Status == "ready" }
 
 // Health sums up the state of delivery in a word: "held", "offline", "waiting" or "ok".
 func (s Sync) Health() string {
@@ -303,7 +306,8 @@ func (d *dashboard) apiStation(v *web.Visit) error {
 		StationState
 		Devices     []DeviceState `json:"devices"`
 		TroubleText string        `json:"trouble_text,omitempty"`
-	}{state.Station, state.Devices, state.Trouble})
+		Printing    PrintState    `json:"printing"`
+	}{state.Station, state.Devices, state.Trouble, state.Printing})
 }
 
 const maxScans = 1000 // in one answer

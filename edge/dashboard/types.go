@@ -121,6 +121,7 @@ type State struct {
 	Sync     string        `json:"sync"`      // "ok", "waiting", "offline" or "held"
 	SyncText string        `json:"sync_text"` // sentence
 	Trouble  string        `json:"trouble"`   // sentence; empty for none
+	Printing PrintState    `json:"printing"`
 }
 
 // DeviceState is a device as a station's page shows it.

@@ -37,7 +37,7 @@ func (n *node) pages(ctx context.Context, stdout io.Writer) (*web.Server, error)
 	if err != nil {
 		return nil, err
 	}
-	site, err := dashboard.Site(dashboard.Deps{Station: stations{n}, Stock: stockPages{n}, Movements: movements{n}, Delivery: deliveryPages{n}, Devices: devices{n}, Open: n.open,
+	site, err := dashboard.Site(dashboard.Deps{Station: stations{n}, Stock: stockPages{n}, Movements: movements{n}, Delivery: deliveryPages{n}, Devices: devices{n}, Printing: printing{n}, Open: n.open,
 		Face: n.typeface, Version: version})
 	if err != nil {
 		return nil, err
@@ -409,7 +409,7 @@ func (n devices) Watch(_ context.Context, name string) (dashboard.Watching, erro
 		return dashboard.Watching{}, err
 	}
 	heard, scans := s.Watch()
-	w := dashboard.Watching{Device: n.shown(s.Status(), true), Profile: s.Profile()}
+	w := dashboard.Watching{Device: n.shown(s.Status(), true, store.PrintCount{}), Profile: s.Profile()}
 	var chunks []barcode.Chunk
 	for _, h := range heard {
 		w.Chunks = append(w.Chunks, dashboard.Chunk{Number: h.Number, Time: h.Time, Pause: h.Pause, Bytes: h.Bytes})

@@ -97,6 +97,7 @@
       line.title = d.title;
       devices.append(line);
     }
+    document.dispatchEvent(new CustomEvent("stockade:state", { detail: s }));
     byID("sync").dataset.state = s.sync;
     byID("sync").textContent = s.sync_text;
     started = true;

@@ -17,8 +17,8 @@ type command struct {
 	Do      string   // one of commands
 	Station string   // scan, device
 	Raw     []byte   // scan: base64 of the bytes that the scanner sends
-	Device  string   // device: "paper", "ribbon", "head", "scanner" or "printer"
-	Good    bool     // device: there, closed, plugged in; line: mended
+	Device  string   // device: "paper", "ribbon", "head", "fast", "scanner" or "printer"
+	Good    bool     // device: there, closed, fast, plugged in; line: mended
 	Node    string   // stop, start, clone, edge
 	Args    []string // hub, edge: a command with its arguments
 	Kind    string   // symbol: one of symbol.Kinds
@@ -141,6 +141,12 @@ func (w *world) device(_ context.Context, c command) (answer, error) {
 		d.printer.SetRibbon(c.Good)
 	case "head":
 		d.printer.SetHead(c.Good)
+	case "fast":
+		speed := 0 // as fast as bytes come
+		if !c.Good {
+			speed = crawl
+		}
+		d.printer.SetSpeed(speed)
 	case "printer":
 		if c.Good {
 			return answer{}, d.printer.Replug()
@@ -151,6 +157,9 @@ func (w *world) device(_ context.Context, c command) (answer, error) {
 	}
 	return answer{}, nil
 }
+
+// crawl is how slow a printer takes bytes that is not fast: a label is on its way for as long as a test needs.
+const crawl = 50 // a second
 
 func (w *world) labels(_ context.Context, c command) (answer, error) {
 	d, err := w.at(c.Station)

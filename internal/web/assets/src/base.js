@@ -15,6 +15,7 @@ function live(source) {
   const open = () => {
     if (stream || document.hidden) return;
     stream = new EventSource(source);
+    stream.addEventListener("open", refresh); // what changed between the page and its stream
     stream.addEventListener("changed", refresh);
     stream.addEventListener("end", () => { close(); window.stockadeReload(); });
   };

@@ -1,0 +1,181 @@
+// The print queue in the browser: a printer in trouble is seen at once at the station, labels that wait go on by
+// themselves, and of a label that nobody knows of a person decides, with a reason that stays.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, shot, steps, until } from "./browser.mjs";
+import { catalogue, ean, gs1, items, milk, rice, tea } from "./goods.mjs";
+import { glance, inspect, ready } from "./look.mjs";
+import { begin } from "./people.mjs";
+import { start } from "./rig.mjs";
+
+const data = ["收货口", ...items.map((i) => i.name), ...items.map((i) => i.unit), "没有打出来", "掉进了缝里"];
+const step = steps(test);
+let rig, browser, p, office, edge;
+
+before(async () => {
+  rig = await start({ ...catalogue, nodes: [{ id: "sh-1", warehouse: "SHA", stations: [{ name: "dock-1", label: "收货口", mode: "receive", printer: true }] }] });
+  edge = rig.nodes[0];
+  browser = await launch();
+  p = await browser.person();
+  office = await browser.person();
+});
+
+after(async () => {
+  await browser?.close();
+  await rig?.stop();
+});
+
+const scan = (text) => rig.scan("dock-1", text);
+const device = (name, good) => rig.device("dock-1", name, good);
+const labels = async () => (await rig.call({ do: "labels", station: "dock-1" })).labels ?? 0;
+const printed = (n) => until(`${n} labels`, async () => (await labels()) === n);
+const bar = (text) => p.page.locator("#print-bar").filter({ hasText: text });
+const noBar = () => p.page.locator("#print-bar[hidden]").waitFor({ state: "attached" });
+const section = (id, text) => office.page.locator(`#${id} li, #${id} tr`).filter({ hasText: text });
+
+step("nothing was printed yet", async () => {
+  await begin(office, edge);
+  await office.page.getByRole("link", { name: "打印", exact: true }).click();
+  await office.page.getByText("还没有打印过标签").waitFor();
+  await glance(office, "printing-empty", data);
+});
+
+step("a label of a goods receipt is printed and stands in the history, with its picture", async () => {
+  await p.visit(edge.address, "/station/dock-1");
+  await ready(p.page);
+  await noBar();
+  await scan(gs1(milk, { lot: "L1", expiry: "351231", count: "12" }));
+  await printed(1);
+  await section("history", milk.name).getByText("已打印").waitFor(); // by itself
+  await section("history", milk.name).getByRole("link", { name: "详情" }).click();
+  const picture = office.page.getByRole("img", { name: "标签预览" });
+  await picture.waitFor();
+  assert.ok(await picture.evaluate(async (e) => { await e.decode(); return e.naturalWidth > 400; }), "no picture");
+  await inspect(office, "print", data);
+  await office.page.getByRole("link", { name: "返回打印" }).click();
+});
+
+step("out of labels is seen at once at the station and in the office, and clears itself", async () => {
+  await device("paper", false);
+  await bar("缺纸，请装纸").waitFor();
+  assert.equal(await p.page.locator("#print-bar").getAttribute("data-level"), "warn");
+  await scan(ean(rice));
+  await bar("1 张标签在等").waitFor();
+  assert.equal(await p.page.locator("#print-bar").getAttribute("data-level"), "bad");
+  await glance(p, "station-paper-out", data);
+  await office.page.getByRole("alert").filter({ hasText: "缺纸，请装纸" }).waitFor();
+  await section("waiting", rice.name).getByText("待打印").waitFor();
+  assert.equal(await labels(), 1);
+  const mended = Date.now();
+  await device("paper", true);
+  await noBar();
+  const cleared = Date.now() - mended;
+  await printed(2);
+  assert.ok(cleared < 10_000, `the bar stayed for ${cleared} ms`); // two seconds where the machine has nothing else to do
+  await section("history", rice.name).getByText("已打印").waitFor();
+});
+
+step("every trouble has its words", async () => {
+  for (const [name, words] of [["ribbon", "缺碳带"], ["head", "打印头未合上"], ["printer", "未连接"]]) {
+    await device(name, false);
+    await bar(words).waitFor();
+    await device(name, true);
+    await noBar();
+  }
+});
+
+step("a waiting label can be cancelled", async () => {
+  await device("head", false);
+  await bar("打印头未合上").waitFor();
+  await scan(ean(tea));
+  await section("waiting", tea.name).getByRole("button", { name: "取消打印" }).click();
+  await section("history", tea.name).getByText("未打印").waitFor();
+  await device("head", true);
+  await noBar();
+  assert.equal(await labels(), 2);
+});
+
+step("a label that was cut is asked about, at the station too, and not sent again", async () => {
+  await device("fast", false);
+  await scan(gs1(milk, { lot: "CUT-1" }));
+  await section("waiting", "CUT-1").getByText(/正在(发送|打印)/).waitFor();
+  await device("printer", false);
+  await bar("1 张标签可能没有打出来").waitFor();
+  await section("asking", "CUT-1").getByText("与打印机的连接断了").waitFor();
+  await device("fast", true);
+  await device("printer", true);
+  await scan(ean(rice));
+  await printed(3); // the next one, and only that
+  await glance(p, "station-unknown", data);
+  await inspect(office, "printing-unknown", data);
+});
+
+step("printed again needs a reason, and is a job of its own", async () => {
+  await section("asking", "CUT-1").getByRole("link", { name: "再打一次" }).click();
+  await office.page.getByRole("button", { name: "再打一次" }).click();
+  await office.page.getByRole("alert").filter({ hasText: "请选一个原因" }).waitFor();
+  assert.equal(await labels(), 3);
+  await shot(office.page, "print-no-reason");
+  await office.visit(edge.address, "/printing");
+  await section("asking", "CUT-1").getByRole("link", { name: "再打一次" }).click();
+  await office.page.getByLabel("没有打出来").check();
+  await office.page.getByRole("button", { name: "再打一次" }).click();
+  await printed(4);
+  await office.page.locator("#history").getByText(/重打 \d+：没有打出来/).waitFor();
+  assert.equal(await office.page.locator("#asking").count(), 0);
+  await noBar();
+});
+
+step("or a person says that it was printed", async () => {
+  await device("fast", false);
+  await scan(gs1(milk, { lot: "CUT-2" }));
+  await section("waiting", "CUT-2").getByText(/正在(发送|打印)/).waitFor();
+  await device("printer", false);
+  await section("asking", "CUT-2").getByRole("button", { name: "打出来了" }).click();
+  await section("history", "CUT-2").getByText("已打印").waitFor();
+  await section("history", "CUT-2").getByText("处理人：王主管").waitFor();
+  await device("fast", true);
+  await device("printer", true);
+  await noBar();
+  assert.equal(await labels(), 4);
+});
+
+step("headquarters has it in the audit trail", async () => {
+  const auditor = await browser.person();
+  await begin(auditor, rig.hub);
+  await until("both acts at headquarters", async () => {
+    let text = "";
+    for (let batch = 1; (await auditor.visit(rig.hub.address, `/batch/sh-1/1/${batch}`)).status() === 200; batch++) text += await auditor.page.locator("main").innerText();
+    return text.includes("重打标签") && text.includes("reason=没有打出来") && text.includes("确认标签已打印") && text.includes("取消打印标签");
+  });
+  await auditor.leave();
+});
+
+step("a guest of an open station decides nothing, and programs get what people see", async () => {
+  const guest = await browser.person();
+  await guest.visit(edge.address, "/station/dock-1");
+  for (const path of ["/printing", "/printing/1-x"]) {
+    await guest.page.goto(edge.address + path);
+    assert.match(new URL(guest.page.url()).pathname, /^\/(login|first)$/, path);
+  }
+  assert.equal((await guest.context.request.get(edge.address + "/api/v1/prints")).status(), 401);
+  await guest.leave();
+  const api = office.context.request;
+  const { asking, open, jobs } = await (await api.get(edge.address + "/api/v1/prints")).json();
+  assert.equal(asking.length + open.length, 0);
+  assert.equal(jobs.length, 7);
+  const { csrf } = await (await api.get(edge.address + "/api/v1/session")).json();
+  const post = (path, body) => api.post(edge.address + "/api/v1/prints/" + path, { data: body, headers: { "X-CSRF-Token": csrf } });
+  assert.equal((await post(`${jobs[0].id}/again`, { reason: " ".repeat(300) })).status(), 422);
+  assert.equal((await post(`${jobs[0].id}/cancel`, {})).status(), 409);
+  assert.equal((await post("1-aaaaaaaaaa/again", { reason: "x" })).status(), 404);
+  const again = await post(`${jobs[0].id}/again`, { reason: "掉进了缝里" });
+  assert.equal(again.status(), 200);
+  assert.equal((await again.json()).repeats, jobs[0].id);
+  await printed(5);
+});
+
+step("nothing was wrong meanwhile", async () => {
+  await p.leave();
+  await office.leave();
+});
