@@ -4,20 +4,22 @@ go 1.26.0
 
 require (
 	github.com/creack/pty v1.1.24
+	golang.org/x/image v0.47.0
 	golang.org/x/mod v0.42.0
 	golang.org/x/sys v0.49.0
-	stockade/internal v0.0.0-00010101000000-000000000000
+	golang.org/x/text v0.43.0
+	stockade/internal v0.0.0
 	stockade/protocol v0.0.0
 )
 
 require (
+	github.com/boombuler/barcode v1.1.0 // indirect
 	github.com/fxamacker/cbor/v2 v2.10.0 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/tarm/serial v0.0.0-20180830185346-98f6abe2eb07 // indirect
 	github.com/veraison/go-cose v1.3.0 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	go.bug.st/serial v1.8.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
 )
 
 replace stockade/protocol => ../protocol

@@ -7,29 +7,47 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"stockade/internal/raster"
 )
 
 const (
-	maxWaiting  = 999                    // formats; a full printer takes no more bytes
+	maxWaiting  = 999                    // jobs; a full printer takes no more bytes
 	labelsKept  = 4096                   // in memory, at least
 	answerLimit = 200 * time.Millisecond // for a host that does not read: the answer is lost, as on a real line
 	fastRead    = 4096                   // bytes at once
+	xon, xoff   = 0x11, 0x13
 )
 
 // PrinterOptions say what kind of printer to play.
 type PrinterOptions struct {
-	Dir            string // where labels are kept as 0001.zpl and so on; none when empty
-	BytesPerSecond int    // how fast bytes are taken from the line; 0 is as fast as they come
-	AnswerInError  bool   // answer ~HS without paper or ribbon or with an open head; real printers do not
+	Language       Language         // ZPL when empty
+	Dir            string           // where labels are kept as 0001.zpl, with a picture 0001.png, and so on; none when empty
+	Chinese        *raster.Typeface // the printer's own Chinese font; without one Chinese comes out as boxes, as in many printers
+	BytesPerSecond int              // how fast bytes are taken from the line; 0 is as fast as they come
+	PrintTime      time.Duration    // how long a label takes
+	Buffer         int              // bytes of waiting jobs, from which on no more are taken; 0 is no limit but that of 999 jobs
+	XonXoff        bool             // a printer that is nearly full sends XOFF, and loses bytes when it is full, instead of holding the line
+	KeepPart       bool             // a job that came in part stays when the cable is pulled, as in a printer with power of its own
+	NoReprint      bool             // a label that was spoiled is not printed again
+	Width          int              // dots of the paper, for ESC/POS; 576 when 0
+	OneIsBlack     bool             // in TSPL's BITMAP; TSC's own printers burn zeros
+	AnswerInError  bool             // answer ZPL's ~HS without paper or ribbon or with an open head; real printers do not
 }
 
 // Label is one printed label.
 type Label struct {
 	Number int    // from 1, or behind the last one found in the directory
-	Data   []byte // ^XA to ^XZ as the host sent it, without commands such as ~HS sent in between
+	Data   []byte // what the host sent for it, without commands such as ~HS sent in between
 	File   string // where it is kept, empty without a directory
+	Image  string // the file with its picture
 	Err    error  // why it could not be kept there
+	page   page
+	fonts  *fonts
 }
+
+// Picture draws the label at 8 dots a millimetre. What a printer would not print, or cut off, is told in words.
+func (l Label) Picture() (*raster.Bitmap, []string) { return l.page.render(l.fonts) }
 
 // clone is a copy that the caller may change.
 func (l Label) clone() Label {
@@ -37,35 +55,73 @@ func (l Label) clone() Label {
 	return l
 }
 
-// Printer is a ZPL label printer: it prints what stands between ^XA and ^XZ and answers ~HS; ~JA
-// cancels what has not been printed. Formats that come while it can not print wait inside it.
-// Unplugging pulls the cable: waiting formats stay, one that came in part is forgotten.
+// Printer is a label printer. Jobs that come while it can not print wait inside it. A label that is being printed
+// when paper or ribbon ends or the head opens is spoiled, and printed again. Unplugging pulls the cable: waiting
+// jobs stay, one that came in part is forgotten unless the printer keeps it.
 type Printer struct {
 	line   line
-	dir    string
-	answer bool
+	o      PrinterOptions
+	fonts  *fonts
+	parser parser // of the goroutine that serves the line
 	labels feed[Label]
+	events feed[Event]
 
-	mu      sync.Mutex
-	state   printerState
-	speed   int // bytes per second, 0 without limit
-	waiting [][]byte
-	last    int           // number of the last label
-	changed chan struct{} // closed and replaced when any of the above changes
+	mu       sync.Mutex
+	state    printerState
+	faults   faults
+	speed    int // bytes per second, 0 without limit
+	waiting  []*queued
+	current  *queued // the job that is being printed
+	moving   *time.Timer
+	length   int           // dots of the last label
+	partial  int           // bytes of the job under way
+	last     int           // number of the last label
+	told     byte          // XON or XOFF, the last one sent; 0 for neither
+	overflow bool          // bytes are being lost, and it was said
+	changed  chan struct{} // closed and replaced when any of the above changes
+}
+
+// faults are what goes wrong on request, beside what the sensors say.
+type faults struct {
+	nonsense, deaf bool
+	roll           int // labels left on the roll, plus 1; 0 is a roll without end
+	cut            int // bytes of jobs until the cable is cut, plus 1; 0 is never
+	seed           uint64
+}
+
+// queued is a job that is waiting or being printed.
+type queued struct {
+	job
+	left  int // labels
+	image []byte
 }
 
 // NewPrinter plugs in a printer at link, with paper and ribbon in it. A symbolic link there is
 // replaced; anything else is an error. The caller must Close it.
 func NewPrinter(link string, o PrinterOptions) (*Printer, error) {
+	if o.Language == "" {
+		o.Language = ZPL
+	}
+	o.BytesPerSecond = max(0, o.BytesPerSecond)
 	p := &Printer{
-		dir: o.Dir, answer: o.AnswerInError, speed: max(0, o.BytesPerSecond),
-		labels: feed[Label]{limit: labelsKept}, changed: make(chan struct{}),
+		o: o, fonts: &fonts{o.Chinese}, speed: o.BytesPerSecond,
+		labels: feed[Label]{limit: labelsKept}, events: feed[Event]{limit: labelsKept}, changed: make(chan struct{}),
+	}
+	switch o.Language {
+	case ZPL:
+		p.parser = &zplReader{}
+	case TSPL:
+		p.parser = newTSPL(o.OneIsBlack)
+	case ESCPOS:
+		p.parser = newESCPOS(o.Width)
+	default:
+		return nil, fmt.Errorf("没有语言 / no language %q: %v", string(o.Language), Languages())
 	}
 	if o.Dir != "" {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make directory for labels: %w", err)
 		}
-		last, err := lastLabel(o.Dir)
+		last, err := lastLabel(o.Dir, o.Language)
 		if err != nil {
 			return nil, fmt.Errorf("look for labels: %w", err)
 		}
@@ -79,7 +135,10 @@ func NewPrinter(link string, o PrinterOptions) (*Printer, error) {
 }
 
 func (p *Printer) serve(c *connection) {
-	var reader zplReader
+	if !p.o.KeepPart {
+		p.parser.reset()
+	}
+	p.noteUnplugged()
 	buf := make([]byte, fastRead)
 	for {
 		n := p.readSize(c)
@@ -88,7 +147,10 @@ func (p *Printer) serve(c *connection) {
 		}
 		n, err := c.master.Read(buf[:n])
 		for _, b := range buf[:n] {
-			p.take(c, &reader, b)
+			if !p.take(c, b) {
+				go p.line.unplug(false) // which waits for this goroutine
+				return
+			}
 		}
 		if err != nil {
 			return
@@ -97,17 +159,25 @@ func (p *Printer) serve(c *connection) {
 	}
 }
 
-// readSize waits until the printer has room and says how many bytes to read at most; 0 when the
+// noteUnplugged says that a line begins anew.
+func (p *Printer) noteUnplugged() {
+	p.change(func() { p.partial, p.told, p.overflow = p.parser.partial(), 0, false })
+}
+
+// readSize waits until the printer takes bytes and says how many to read at most; 0 when the
 // line has gone.
 func (p *Printer) readSize(c *connection) int {
 	for {
 		p.mu.Lock()
-		full, speed, changed := len(p.waiting) >= maxWaiting, p.speed, p.changed
+		stopped, speed, changed := p.faults.deaf || !p.o.XonXoff && p.full(), p.speed, p.changed
+		careful := p.o.Buffer > 0 && !p.o.XonXoff // no byte more than fits
 		p.mu.Unlock()
 		switch {
-		case !full && speed == 0:
+		case !stopped && careful:
+			return 16
+		case !stopped && speed == 0:
 			return fastRead
-		case !full:
+		case !stopped:
 			return min(fastRead, max(1, speed/20)) // a twentieth of a second's worth, so that it flows
 		}
 		select {
@@ -116,6 +186,23 @@ func (p *Printer) readSize(c *connection) int {
 			return 0
 		}
 	}
+}
+
+// held is how many bytes wait inside. A job that comes while nothing else waits is worked on as it comes, so it
+// never fills the buffer: a label may be larger than that. The caller holds mu.
+func (p *Printer) held() int {
+	held := 0
+	for _, q := range p.waiting {
+		held += len(q.data)
+	}
+	if held > 0 {
+		held += p.partial
+	}
+	return held
+}
+
+func (p *Printer) full() bool {
+	return len(p.waiting) >= maxWaiting || p.o.Buffer > 0 && p.held() >= p.o.Buffer
 }
 
 // rest waits as long as n bytes take at the present speed. A change of speed counts at once.
@@ -144,24 +231,154 @@ func (p *Printer) rest(c *connection, n int) {
 	}
 }
 
-func (p *Printer) take(c *connection, reader *zplReader, b byte) {
-	event, format := reader.next(b)
-	switch event {
-	case zplFormat:
-		p.change(func() { p.waiting = append(p.waiting, format) })
-	case zplCancel:
-		p.change(func() { p.waiting = nil })
-	case zplStatus:
-		p.mu.Lock()
-		state, waiting := p.state, len(p.waiting)
-		p.mu.Unlock()
-		if state.inError() && !p.answer {
-			return
-		}
-		ctx, stop := context.WithTimeout(context.Background(), answerLimit)
-		_ = c.write(ctx, hostStatus(state, waiting, reader.format != nil), 0) // see answerLimit
-		stop()
+// take takes one byte from the line. It reports whether the cable still holds.
+func (p *Printer) take(c *connection, b byte) bool {
+	if p.loses() {
+		return true
 	}
+	to := &told{p: p, c: c}
+	before := p.parser.partial()
+	p.parser.take(b, to)
+	after := p.parser.partial()
+	if after == before && !to.printed {
+		return true
+	}
+	holds := true
+	p.mu.Lock()
+	p.partial = after
+	if p.faults.cut > 0 && (after > before || to.printed) {
+		if p.faults.cut--; p.faults.cut == 1 {
+			p.faults.cut, holds = 0, false
+			p.event(Event{Kind: EventCut, Text: "电缆已断开 / the cable is cut"})
+		}
+	}
+	if p.o.XonXoff {
+		p.flow(c)
+	}
+	p.mu.Unlock()
+	return holds
+}
+
+// loses reports whether a byte comes when there is no room for it, as on a line without a working flow control.
+func (p *Printer) loses() bool {
+	if !p.o.XonXoff {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.full() {
+		p.overflow = false
+		return false
+	}
+	if !p.overflow {
+		p.overflow = true
+		p.event(Event{Kind: EventWarning, Text: string(lostBytes)})
+	}
+	return true
+}
+
+// flow tells the host to stop when the buffer is three quarters full, and to go on when it is a quarter full.
+// The caller holds mu.
+func (p *Printer) flow(c *connection) {
+	word := byte(0)
+	switch held := p.held(); {
+	case p.told != xoff && (p.o.Buffer > 0 && held >= p.o.Buffer*3/4 || len(p.waiting) >= maxWaiting*3/4):
+		word = xoff
+	case p.told == xoff && held <= p.o.Buffer/4 && len(p.waiting) <= maxWaiting/4:
+		word = xon
+	default:
+		return
+	}
+	p.told = word
+	p.event(Event{Kind: EventFlow, Text: map[byte]string{xoff: "XOFF", xon: "XON"}[word]})
+	ctx, stop := context.WithTimeout(context.Background(), answerLimit)
+	defer stop()
+	_ = c.write(ctx, []byte{word}, 0) // see answerLimit
+}
+
+// told does what a parser finds.
+type told struct {
+	p       *Printer
+	c       *connection
+	printed bool
+}
+
+func (t *told) print(j job) {
+	q := &queued{job: j, left: j.copies}
+	if t.p.o.Dir != "" { // drawn here, where nobody waits for the lock
+		dots, faults := j.page.render(t.p.fonts)
+		for _, f := range faults {
+			t.warn(f)
+		}
+		image, err := dots.PNG()
+		if err != nil {
+			t.warn(err.Error())
+		}
+		q.image = image
+	}
+	t.printed = true
+	t.p.change(func() { t.p.waiting = append(t.p.waiting, q) })
+}
+
+func (t *told) ask(answer func(s status) []byte) {
+	p := t.p
+	p.mu.Lock()
+	s := status{printerState: p.state, answersInError: p.o.AnswerInError, waiting: len(p.waiting), partial: p.parser.partial() > 0, full: p.full(), length: p.length}
+	if p.current != nil {
+		s.labelsLeft = p.current.left
+	}
+	nonsense := p.faults.nonsense
+	p.faults.seed++
+	seed := p.faults.seed
+	p.mu.Unlock()
+	bytes := answer(s)
+	if nonsense {
+		bytes = babble(seed)
+	}
+	if len(bytes) == 0 {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.Background(), answerLimit)
+	defer stop()
+	_ = t.c.write(ctx, bytes, 0) // see answerLimit
+}
+
+// babble is an answer that means nothing: 1 to 40 bytes, the same for the same seed.
+func babble(seed uint64) []byte {
+	x := seed*0x9E3779B97F4A7C15 + 1
+	next := func() byte { // xorshift64 (Marsaglia 2003)
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+		return byte(x >> 32) // #nosec G115 -- the lowest bits of it
+	}
+	out := make([]byte, 1+int(next())%40)
+	for i := range out {
+		out[i] = next()
+	}
+	return out
+}
+
+func (t *told) cancel() {
+	t.p.change(func() {
+		if n := len(t.p.waiting); n > 0 || t.p.current != nil {
+			t.p.event(Event{Kind: EventCancelled, Text: fmt.Sprintf("已取消 / cancelled: %d", n+flag(t.p.current != nil))})
+		}
+		t.p.waiting = nil
+		if c := t.p.current; c != nil { // the label that is moving is finished
+			if c.left = flag(t.p.moving != nil); c.left == 0 {
+				t.p.current = nil
+			}
+		}
+	})
+}
+
+func (t *told) pause(on bool) { t.p.SetPaused(on) }
+
+func (t *told) warn(text string) {
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	t.p.event(Event{Kind: EventWarning, Text: text})
 }
 
 // change makes a change, prints what can be printed now, and wakes whoever waits for a change.
@@ -169,27 +386,92 @@ func (p *Printer) change(do func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	do()
-	if p.state.prints() {
-		for _, format := range p.waiting {
-			p.print(format)
+	p.advance()
+	if p.o.XonXoff && p.told == xoff {
+		if c, err := p.line.current(); err == nil {
+			p.flow(c)
 		}
-		p.waiting = nil
 	}
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
-// print makes a label of format. The caller holds mu.
-func (p *Printer) print(format []byte) {
-	label := Label{Data: format}
-	if p.dir == "" {
-		p.last++
-		label.Number = p.last
-	} else {
-		label.Number, label.File, label.Err = keepLabel(p.dir, p.last+1, format)
-		p.last = label.Number
+// advance prints what can be printed, or begins to. The caller holds mu.
+func (p *Printer) advance() {
+	if p.moving != nil && p.state.spoils() {
+		p.moving.Stop()
+		p.moving = nil
+		p.spoil()
 	}
-	p.labels.add(label)
+	for p.moving == nil && p.state.prints() {
+		if p.current == nil {
+			if len(p.waiting) == 0 {
+				return
+			}
+			p.current = p.waiting[0]
+			p.waiting[0] = nil
+			p.waiting = p.waiting[1:]
+		}
+		if p.faults.roll == 1 { // the paper ends within this label
+			p.faults.roll = 0
+			p.state.paperOut = true
+			p.spoil()
+			return
+		}
+		if p.o.PrintTime > 0 {
+			p.start()
+			return
+		}
+		p.finish()
+	}
+}
+
+// start sets a label moving.
+func (p *Printer) start() {
+	var timer *time.Timer
+	timer = time.AfterFunc(p.o.PrintTime, func() {
+		p.change(func() {
+			if p.moving == timer { // else it was spoiled meanwhile
+				p.moving = nil
+				p.finish()
+			}
+		})
+	})
+	p.moving = timer
+}
+
+// spoil ends a label that was begun. The printer prints it again, or not.
+func (p *Printer) spoil() {
+	p.event(Event{Kind: EventSpoiled, Text: "打印中断 / stopped while it was printed", Label: p.label(0)})
+	if p.o.NoReprint {
+		p.done()
+	}
+}
+
+// done takes one label off the present job.
+func (p *Printer) done() {
+	if p.current.left--; p.current.left <= 0 {
+		p.current = nil
+	}
+}
+
+func (p *Printer) label(number int) *Label {
+	return &Label{Number: number, Data: p.current.data, page: p.current.page, fonts: p.fonts}
+}
+
+// finish makes a label of the present job. The caller holds mu.
+func (p *Printer) finish() {
+	if p.faults.roll > 1 {
+		p.faults.roll--
+	}
+	label := p.label(p.last + 1)
+	if p.o.Dir != "" {
+		label.Number, label.File, label.Image, label.Err = keepLabel(p.o.Dir, p.last+1, p.o.Language, label.Data, p.current.image)
+	}
+	p.last, p.length = label.Number, label.page.height
+	p.labels.add(*label)
+	p.event(Event{Kind: EventLabel, Label: label})
+	p.done()
 }
 
 // Labels returns what was printed, oldest first: at least the last 4096 labels.
@@ -211,7 +493,7 @@ func (p *Printer) WaitLabels(ctx context.Context, from int) (labels []Label, nex
 	return labels, next, err
 }
 
-// Waiting is the number of formats that wait to be printed.
+// Waiting is the number of jobs that wait to be printed, the one under way apart.
 func (p *Printer) Waiting() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -219,7 +501,15 @@ func (p *Printer) Waiting() int {
 }
 
 // SetPaper puts paper in or takes it out.
-func (p *Printer) SetPaper(ok bool) { p.change(func() { p.state.paperOut = !ok }) }
+func (p *Printer) SetPaper(ok bool) {
+	p.change(func() { p.state.paperOut, p.state.paperLow = !ok, p.state.paperLow && !ok })
+}
+
+// SetPaperLow brings the roll near its end, which only ESC/POS printers tell.
+func (p *Printer) SetPaperLow(on bool) { p.change(func() { p.state.paperLow = on }) }
+
+// SetRoll says how many labels the roll still holds. Paper runs out within the next one, which is spoiled.
+func (p *Printer) SetRoll(labels int) { p.change(func() { p.faults.roll = max(0, labels) + 1 }) }
 
 // SetRibbon puts a ribbon in or takes it out.
 func (p *Printer) SetRibbon(ok bool) { p.change(func() { p.state.ribbonOut = !ok }) }
@@ -227,8 +517,32 @@ func (p *Printer) SetRibbon(ok bool) { p.change(func() { p.state.ribbonOut = !ok
 // SetHead closes the head or opens it.
 func (p *Printer) SetHead(closed bool) { p.change(func() { p.state.headOpen = !closed }) }
 
-// SetPaused presses the pause button. A paused printer answers ~HS.
+// SetPaused presses the pause button. A paused printer answers ~HS, and finishes the label that is moving.
 func (p *Printer) SetPaused(on bool) { p.change(func() { p.state.paused = on }) }
+
+// SetHot heats the print head too much, or lets it cool. The label that is moving is finished.
+func (p *Printer) SetHot(on bool) { p.change(func() { p.state.hot = on }) }
+
+// SetJam jams paper or cutter, or clears it.
+func (p *Printer) SetJam(on bool) { p.change(func() { p.state.jammed = on }) }
+
+// SetNonsense makes the printer answer every question with bytes that mean nothing.
+func (p *Printer) SetNonsense(on bool) { p.change(func() { p.faults.nonsense = on }) }
+
+// SetDeaf makes the printer take no bytes from the line, as one that hangs or that holds its CTS back.
+func (p *Printer) SetDeaf(on bool) { p.change(func() { p.faults.deaf = on }) }
+
+// SetBuffer is PrinterOptions.Buffer.
+func (p *Printer) SetBuffer(bytes int) { p.change(func() { p.o.Buffer = max(0, bytes) }) }
+
+// SetXonXoff is PrinterOptions.XonXoff.
+func (p *Printer) SetXonXoff(on bool) { p.change(func() { p.o.XonXoff = on }) }
+
+// SetPrintTime is PrinterOptions.PrintTime, from the next label on.
+func (p *Printer) SetPrintTime(d time.Duration) { p.change(func() { p.o.PrintTime = max(0, d) }) }
+
+// CutAfter unplugs the printer when it has taken so many bytes more of jobs. Questions between them do not count.
+func (p *Printer) CutAfter(bytes int) { p.change(func() { p.faults.cut = max(1, bytes) + 1 }) }
 
 // SetSpeed says how many bytes a second are taken from the line; 0 or less is as fast as they
 // come. What the line itself holds, some thousand bytes, a host can write at once at any speed.
@@ -244,4 +558,12 @@ func (p *Printer) Unplug() { p.line.unplug(false) }
 func (p *Printer) Replug() error { return p.line.plug() }
 
 // Close unplugs the printer for good. It may be called more than once.
-func (p *Printer) Close() { p.line.unplug(true) }
+func (p *Printer) Close() {
+	p.line.unplug(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.moving != nil {
+		p.moving.Stop()
+		p.moving = nil
+	}
+}

@@ -14,9 +14,13 @@ const (
 	scannerUsage = `  fw sim scanner --link PATH --file FILE [--gap 200ms] [--terminator keep|none|cr|lf|crlf|tab] [--noise N --seed S] [--chunk N] [--repeat]
     在 PATH 处放一个伪终端，播放 FILE 第一列的扫描（Go 字符串，每行一条）；--noise 为千分比的线路噪声
     puts a pseudo-terminal at PATH and plays column 1 of FILE, a Go string literal a line; --noise is line noise per thousand bytes`
-	printerUsage = `  fw sim printer --link PATH [--dir DIR] [--slow BYTES_PER_SECOND] [--answer-in-error]
-    ZPL 打印机：应答 ~HS，标签存入 DIR；从标准输入接受命令 / a ZPL printer: answers ~HS, keeps labels in DIR, takes commands from standard input:
-    paper out|ok, ribbon out|ok, head open|ok, pause on|off, slow N, unplug, plug`
+	printerUsage = `  fw sim printer --link PATH [--language zpl|tspl|escpos] [--dir DIR] [--typeface FILE] [--print-time 2s] [--slow BYTES_PER_SECOND]
+      [--buffer BYTES] [--xoff] [--own-power] [--no-reprint] [--answer-in-error] [--width DOTS] [--one-is-black]
+    标签打印机：解析任务、应答状态查询；DIR 中保存每张标签的原始字节和 PNG 图片，不认识的命令会提示。从标准输入接受命令（print-time 以毫秒计）：
+    a label printer: reads jobs, answers status questions, keeps the bytes and a PNG picture of each label in DIR and tells of commands
+    that it does not know; takes commands from standard input (print-time in milliseconds):
+    paper ok|low|out, roll N, ribbon ok|out, head ok|open, jam on|off, hot on|off, pause on|off, slow N, print-time N, buffer N,
+    xoff on|off, deaf on|off, nonsense on|off, cut N, unplug, plug`
 )
 
 // runSim plays a device until ctx ends, which is no error.

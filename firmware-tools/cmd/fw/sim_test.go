@@ -181,7 +181,7 @@ func TestSimPrinter(t *testing.T) {
 	port, got := openPort(t, link)
 	say("ribbon out\nribbon ok\nhead open\nhead ok\nslow 5000\npaper out\npause on\npaper ok\n\ndance")
 	eventually(t, "the strange command is refused", func() bool { return strings.Contains(s.err.String(), `"dance"`) })
-	if _, err := port.WriteString("^XA1^XZ~HS"); err != nil {
+	if _, err := port.WriteString("^XA^FX1^XZ~HS"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "status says paused, one format", func() bool { return strings.Contains(got.String(), "030,0,1,0000,001") })
@@ -189,7 +189,8 @@ func TestSimPrinter(t *testing.T) {
 		t.Errorf("printed while paused: %s", s.out.String())
 	}
 	say("unplug\nplug\npause off")
-	want := `{"event":"label","number":1,"bytes":7,"file":"` + filepath.Join(dir, "0001.zpl") + `","data":"\"^XA1^XZ\""}` + "\n"
+	want := `{"event":"label","number":1,"bytes":10,"file":"` + filepath.Join(dir, "0001.zpl") + `","image":"` + filepath.Join(dir, "0001.png") +
+		`","data":"\"^XA^FX1^XZ\""}` + "\n"
 	eventually(t, "label is reported", func() bool { return s.out.String() == want })
 	port, _ = openPort(t, link)
 	if _, err := port.WriteString("^XA2^XZ"); err != nil {
