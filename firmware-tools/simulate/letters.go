@@ -63,22 +63,22 @@ func (t text) draw(with *fonts) (*raster.Bitmap, int, error) {
 		return nil, 0, err
 	}
 	defer pen.close()
-	var lacking strings.Builder
-	letters := make([]*raster.Bitmap, len(runes))
 	width := 0
-	for i, r := range runes {
-		var known bool
-		if letters[i], known = pen.letter(r); !known {
-			lacking.WriteRune(r)
-		}
-		width += letters[i].Width
+	for _, r := range runes {
+		_, _, cell, _ := pen.pick(r)
+		width += cell
 	}
 	if err := fitting(width, t.height+t.height/8+1); err != nil {
 		return nil, 0, err
 	}
 	dots := raster.New(width, t.height+t.height/8+1)
 	x := 0
-	for _, l := range letters {
+	var lacking strings.Builder
+	for _, r := range runes {
+		l, known := pen.letter(r)
+		if !known {
+			lacking.WriteRune(r)
+		}
 		dots.Paste(x, 0, l)
 		if t.bold {
 			dots.Paste(x+1, 0, l)

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"image"
 	"math/bits"
 
 	"stockade/internal/raster"
@@ -9,9 +10,10 @@ import (
 )
 
 const (
-	dotsPerMM  = 8          // 203 dpi
-	maxSide    = 32_000     // dots of a page's side: four metres
-	maxDots    = 64_000_000 // dots of a page
+	dotsPerMM  = 8           // 203 dpi
+	maxSide    = 32_000      // dots of a page's side: four metres
+	maxDots    = 16_000_000  // dots of a page
+	maxInk     = 2 * maxDots // dots of all drawings of a page together
 	defaultPad = 2 * dotsPerMM
 )
 
@@ -67,8 +69,12 @@ func (p page) render(with *fonts) (*raster.Bitmap, []string) {
 	}
 	var faults []string
 	var all []placed
-	right, bottom := 0, 0
+	right, bottom, ink := 0, 0, 0
 	for _, f := range p.fields {
+		if ink > maxInk {
+			faults = append(faults, warned(wrongValue, "%s: 图形太多 / too much to draw", f.named))
+			break
+		}
 		dots, base, err := f.what.draw(with)
 		if err != nil {
 			faults = append(faults, warned(wrongValue, "%s: %v", f.named, err))
@@ -76,11 +82,17 @@ func (p page) render(with *fonts) (*raster.Bitmap, []string) {
 		if dots == nil {
 			continue
 		}
+		ink += dots.Width * dots.Height
 		dots, left, top := f.place(dots, base)
 		all = append(all, placed{f, dots, left, top})
-		right, bottom = max(right, left+dots.Width), max(bottom, top+dots.Height)
-		if left < 0 || top < 0 || p.width > 0 && left+dots.Width > p.width || p.height > 0 && top+dots.Height > p.height {
-			faults = append(faults, warned(outsideLabel, "%s: %d,%d %d x %d", f.named, left, top, dots.Width, dots.Height))
+		from, to := inked(dots)
+		if to == from {
+			continue
+		}
+		from, to = from.Add(image.Pt(left, top)), to.Add(image.Pt(left, top))
+		right, bottom = max(right, to.X), max(bottom, to.Y)
+		if from.X < 0 || from.Y < 0 || p.width > 0 && to.X > p.width || p.height > 0 && to.Y > p.height {
+			faults = append(faults, warned(outsideLabel, "%s: %v...%v", f.named, from, to))
 		}
 	}
 	width, height := p.width, p.height
@@ -99,6 +111,23 @@ func (p page) render(with *fonts) (*raster.Bitmap, []string) {
 		f.how.put(canvas, f.left, f.top, f.dots)
 	}
 	return canvas, faults
+}
+
+// inked returns the first black dot's column and row, and those behind the last one.
+func inked(b *raster.Bitmap) (from, to image.Point) {
+	from = image.Pt(b.Width, b.Height)
+	for y := range b.Height {
+		for i, eight := range b.Row(y) {
+			if eight != 0 {
+				left, right := 8*i+bits.LeadingZeros8(eight), min(b.Width, 8*(i+1)-bits.TrailingZeros8(eight))
+				from, to = image.Pt(min(from.X, left), min(from.Y, y)), image.Pt(max(to.X, right), max(to.Y, y+1))
+			}
+		}
+	}
+	if to.X == 0 { // nothing is
+		return image.Point{}, image.Point{}
+	}
+	return from, to
 }
 
 // place turns a drawing and says where its upper left corner comes to stand.
@@ -286,12 +315,4 @@ func fitting(width, height int) error {
 		return fmt.Errorf("%d x %d dots", width, height)
 	}
 	return nil
-}
-
-// blackDots counts the black dots of a picture.
-func blackDots(b *raster.Bitmap) (n int) {
-	for _, bits8 := range b.Bits {
-		n += bits.OnesCount8(bits8)
-	}
-	return n
 }

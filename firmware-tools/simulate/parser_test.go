@@ -120,6 +120,7 @@ func TestBytesOutsideLabelsAreReported(t *testing.T) {
 		{TSPL, "SIZE big\r\n", "SIZE big"},
 		{TSPL, "TEXT 1,1,\"9\",0,1,1,\"x\"\r\n", `font "9"`},
 		{TSPL, "TEXT 1,1,\"1\",0,1,1,\"x\"junk\r\n", "junk"},
+		{TSPL, "TEXT 1,1,\"1\",0,1,1,\"never closed\r\n", "never closed"},
 		{TSPL, "TEXT 1,1,\"TSS24.BF2\",0,1,1,\"\xff\xff\"\r\n", "GB18030"},
 		{TSPL, "BARCODE 1,1,\"CODA\",9,0,0,1,1,\"1\"\r\n", "CODA"},
 		{TSPL, "BITMAP 0,0,0,0,0,\r\n", "BITMAP"},

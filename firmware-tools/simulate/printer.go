@@ -146,6 +146,9 @@ func (p *Printer) serve(c *connection) {
 			return
 		}
 		n, err := c.master.Read(buf[:n])
+		if !p.hears(c) {
+			return
+		}
 		for _, b := range buf[:n] {
 			if !p.take(c, b) {
 				go p.line.unplug(false) // which waits for this goroutine
@@ -184,6 +187,24 @@ func (p *Printer) readSize(c *connection) int {
 		case <-changed:
 		case <-c.gone:
 			return 0
+		}
+	}
+}
+
+// hears waits until the printer is not deaf; it reports false when the line has gone. A read that was waiting when
+// the printer became deaf has taken bytes, which wait here.
+func (p *Printer) hears(c *connection) bool {
+	for {
+		p.mu.Lock()
+		deaf, changed := p.faults.deaf, p.changed
+		p.mu.Unlock()
+		if !deaf {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-c.gone:
+			return false
 		}
 	}
 }
@@ -247,7 +268,7 @@ func (p *Printer) take(c *connection, b byte) bool {
 	p.mu.Lock()
 	p.partial = after
 	if p.faults.cut > 0 && (after > before || to.printed) {
-		if p.faults.cut--; p.faults.cut == 1 {
+		if p.faults.cut = max(1, p.faults.cut-max(1, after-before)); p.faults.cut == 1 {
 			p.faults.cut, holds = 0, false
 			p.event(Event{Kind: EventCut, Text: "电缆已断开 / the cable is cut"})
 		}
@@ -261,12 +282,9 @@ func (p *Printer) take(c *connection, b byte) bool {
 
 // loses reports whether a byte comes when there is no room for it, as on a line without a working flow control.
 func (p *Printer) loses() bool {
-	if !p.o.XonXoff {
-		return false
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.full() {
+	if !p.o.XonXoff || !p.full() {
 		p.overflow = false
 		return false
 	}

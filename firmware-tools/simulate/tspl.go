@@ -222,8 +222,9 @@ func split(b []byte) (p parameters, text []byte, has bool) {
 			one = nil
 			i++
 		case b[i] == '"':
-			text, i = quotation(b, i+1)
-			has = len(bytes.TrimSpace(b[min(i, len(b)):])) == 0
+			var closed bool
+			text, i, closed = quotation(b, i+1)
+			has = closed && len(bytes.TrimSpace(b[i:])) == 0
 			one = append(one, text...)
 		default:
 			one = append(one, b[i])
@@ -238,11 +239,11 @@ func split(b []byte) (p parameters, text []byte, has bool) {
 
 // quotation reads up to the closing quotation mark. \["] stands for one, \[R] and \[L] for CR and LF. The second
 // byte of a Chinese character may be a backslash, so that characters are stepped over whole.
-func quotation(b []byte, i int) (text []byte, after int) {
+func quotation(b []byte, i int) (text []byte, after int, closed bool) {
 	for i < len(b) {
 		switch {
 		case b[i] == '"':
-			return text, i + 1
+			return text, i + 1, true
 		case b[i] == '\\' && i+3 < len(b) && b[i+1] == '[' && b[i+3] == ']' && bytes.IndexByte([]byte(`"RL`), b[i+2]) >= 0:
 			text = append(text, map[byte]byte{'"': '"', 'R': '\r', 'L': '\n'}[b[i+2]])
 			i += 4
@@ -254,7 +255,7 @@ func quotation(b []byte, i int) (text []byte, after int) {
 			i++
 		}
 	}
-	return text, i + 1 // never closed: real printers take the rest of the line
+	return text, i, false
 }
 
 // length reads a length such as "60 mm", "480 dot" or "2.5", which is inches.
