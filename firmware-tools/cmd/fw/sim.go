@@ -11,9 +11,14 @@ import (
 )
 
 const (
-	scannerUsage = `  fw sim scanner --link PATH --file FILE [--gap 200ms] [--terminator keep|none|cr|lf|crlf|tab] [--noise N --seed S] [--chunk N] [--repeat]
-    在 PATH 处放一个伪终端，播放 FILE 第一列的扫描（Go 字符串，每行一条）；--noise 为千分比的线路噪声
-    puts a pseudo-terminal at PATH and plays column 1 of FILE, a Go string literal a line; --noise is line noise per thousand bytes`
+	scannerUsage = `  fw sim scanner --link PATH --file FILE [--profile NAME] [--vendor NAME] [--gs TEXT] [--gap 200ms]
+      [--terminator keep|none|cr|lf|crlf|tab] [--noise N --seed S] [--chunk N --chunk-pause 5ms] [--ack-time 2s] [--tries 3]
+      [--unplug-every N --unplug after|mid --unplug-for 1s] [--repeat]
+    在 PATH 处放一个伪终端，播放 FILE 第一列的扫描（Go 字符串，每行一条）；--noise 为千分比的线路噪声。
+    不带 --profile 时原样发送；带 --profile 时每条为 AIM 标识符加数据（如 "]C1010690..."），按该配置发送：
+    puts a pseudo-terminal at PATH and plays column 1 of FILE, a Go string literal a line; --noise is line noise per thousand bytes.
+    Without --profile bytes are sent as they are; with it a line is an AIM identifier and data, sent as that profile does:
+    raw plain silent aim stx ssi codeid-zebra codeid-datalogic gs-sub honeywell newland`
 	printerUsage = `  fw sim printer --link PATH [--language zpl|tspl|escpos] [--dir DIR] [--typeface FILE] [--print-time 2s] [--slow BYTES_PER_SECOND]
       [--buffer BYTES] [--xoff] [--own-power] [--no-reprint] [--answer-in-error] [--width DOTS] [--one-is-black]
     标签打印机：解析任务、应答状态查询；DIR 中保存每张标签的原始字节和 PNG 图片，不认识的命令会提示。从标准输入接受命令（print-time 以毫秒计）：

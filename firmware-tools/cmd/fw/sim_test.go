@@ -167,6 +167,89 @@ func TestSimNoise(t *testing.T) {
 	}
 }
 
+func TestSimScannerProfile(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "scanner")
+	s := startSim(t, nil, "scanner", "--link", link, "--file", writeScans(t, `"]C10106901234567892\r"`), "--profile", "codeid-zebra", "--gap", "1ms", "--terminator", "tab")
+	port, got := openPort(t, link)
+	eventually(t, "scan arrives", func() bool { return got.String() == "K0106901234567892\t" })
+	s.wantsEnd(t)
+	_ = port.Close()
+
+	link = filepath.Join(t.TempDir(), "scanner")
+	s = startSim(t, nil, "scanner", "--link", link, "--file", writeScans(t, `"]C0x"`), "--profile", "ssi", "--gap", "1ms", "--ack-time", "10s")
+	port, got = openPort(t, link)
+	packet := "\x06\xf3\x00\x00\x03x\xfe\x8c"
+	eventually(t, "packet arrives", func() bool { return got.String() == packet })
+	if _, err := port.WriteString("\x04\xd0\x04\x00\xff\x28"); err != nil {
+		t.Fatal(err)
+	}
+	s.wantsEnd(t)
+	for _, want := range []string{`{"event":"sent","line":1,`, `{"event":"acknowledged",`} {
+		if !strings.Contains(s.out.String(), want) {
+			t.Errorf("events %s lack %s", s.out.String(), want)
+		}
+	}
+}
+
+// The cable is pulled after each scan, or in the middle of it: what is scanned again arrives whole.
+func TestSimScannerUnplugs(t *testing.T) {
+	for _, when := range []string{"after", "mid"} {
+		link := filepath.Join(t.TempDir(), "scanner")
+		s := startSim(t, nil, "scanner", "--link", link, "--file", writeScans(t, `"]E06901234567892"`), "--profile", "aim", "--gap", "1ms", "--repeat",
+			"--unplug-every", "2", "--unplug", when, "--unplug-for", "30ms")
+		lines := 0
+		for range 3 { // terminals
+			_, got := openPort(t, link)
+			eventually(t, "cable is pulled", func() bool { _, err := os.Lstat(link); return errors.Is(err, os.ErrNotExist) })
+			lines += strings.Count(got.String(), "]E06901234567892\r")
+		}
+		if lines == 0 {
+			t.Errorf("%s: no whole scan on three lines", when)
+		}
+		if when == "mid" && !strings.Contains(s.out.String(), `{"event":"cut","line":1,"bytes":8,`) {
+			t.Errorf("events %s", s.out.String())
+		}
+		s.stop()
+		s.wantsEnd(t)
+	}
+}
+
+func TestSimPrinterSpeaksTSPL(t *testing.T) {
+	link, dir := filepath.Join(t.TempDir(), "printer"), t.TempDir()
+	commands, keyboard := io.Pipe()
+	defer keyboard.Close()
+	s := startSim(t, commands, "printer", "--link", link, "--dir", dir, "--language", "tspl", "--typeface", "")
+	port, got := openPort(t, link)
+	if _, err := io.WriteString(keyboard, "hot on\njam\nhead\nroll -1\nhot off\njam off\nroll 0\n"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "wrong commands are refused", func() bool {
+		return strings.Contains(s.err.String(), "head ok|open") && strings.Contains(s.err.String(), `"-1"`)
+	})
+	if _, err := port.WriteString("SIZE 40 mm,30 mm\r\nCLS\r\nTEXT 8,8,\"TSS24.BF2\",0,1,1,\"\xb2\xd6\"\r\nDANCE\r\nPRINT 1\r\n\x1b!?"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "status says paper out", func() bool { return got.String() == "\x04" })
+	if _, err := io.WriteString(keyboard, "paper ok\n"); err != nil {
+		t.Fatal(err)
+	}
+	label := `{"event":"label","number":1,`
+	eventually(t, "label is reported", func() bool { return strings.Contains(s.out.String(), label) })
+	at := 0
+	for _, want := range []string{`DANCE`, `字库没有`, `{"event":"spoiled",`, label} {
+		i := strings.Index(s.out.String()[at:], want)
+		if i < 0 {
+			t.Fatalf("events %s lack %s behind byte %d", s.out.String(), want, at)
+		}
+		at += i
+	}
+	if info, err := os.Stat(filepath.Join(dir, "0001.png")); err != nil || info.Size() == 0 {
+		t.Errorf("picture: %v", err)
+	}
+	s.stop()
+	s.wantsEnd(t)
+}
+
 func TestSimPrinter(t *testing.T) {
 	link, dir := filepath.Join(t.TempDir(), "printer"), t.TempDir()
 	commands, keyboard := io.Pipe()
@@ -227,6 +310,14 @@ func TestSimRefuses(t *testing.T) {
 		{"scanner --link " + dir + "/s --file " + good + " --chunk -1", true, "--chunk"},
 		{"scanner --link " + dir + "/s --file " + good + " more", true, "more"},
 		{"printer --link " + dir + "/s --colour", true, "colour"},
+		{"printer --link " + dir + "/s --language epl", true, "--language"},
+		{"printer --link " + dir + "/s --buffer -1", true, "--buffer"},
+		{"printer --link " + dir + "/s --typeface " + good, false, "open font"},
+		{"scanner --link " + dir + "/s --file " + good + " --profile wand", true, "codeid-zebra"},
+		{"scanner --link " + dir + "/s --file " + good + " --vendor acme", true, "--vendor"},
+		{"scanner --link " + dir + "/s --file " + good + " --unplug never", true, "--unplug"},
+		{"scanner --link " + dir + "/s --file " + good + " --tries 0", true, "--tries"},
+		{"scanner --link " + dir + "/s --file " + good + " --profile ssi", false, "line 1"},
 		{"scanner --link " + dir + "/s --file " + writeScans(t, "\"a\"\nb\n"), false, "line 2"},
 		{"scanner --link " + dir + "/s --file " + writeScans(t, "# none\n"), false, "no line"},
 		{"scanner --link " + good + " --file " + good, false, "no symbolic link"},
