@@ -23,13 +23,11 @@ func (r *record) pause(on bool)                    { r.paused = append(r.paused,
 func (r *record) warn(text string)                 { r.warnings = append(r.warnings, text) }
 
 func parserOf(l Language) parser {
-	switch l {
-	case TSPL:
-		return newTSPL(false)
-	case ESCPOS:
-		return newESCPOS(0)
+	p, err := newParser(PrinterOptions{Language: l})
+	if err != nil {
+		panic(err)
 	}
-	return &zplReader{}
+	return p
 }
 
 func parse(l Language, in string) *record {
@@ -38,6 +36,25 @@ func parse(l Language, in string) *record {
 		p.take(in[i], r)
 	}
 	return r
+}
+
+func TestRead(t *testing.T) {
+	labels, warnings, err := Read(PrinterOptions{Language: TSPL}, []byte("SIZE 10 mm,5 mm\r\nCLS\r\nDANCE\r\nBAR 70,1,20,5\r\nPRINT 1,2\r\n\x1b!?"))
+	if err != nil || len(labels) != 2 || labels[1].Number != 2 || len(warnings) != 2 {
+		t.Fatalf("labels %v, warnings %q, %v", labels, warnings, err)
+	}
+	if !strings.Contains(warnings[0], "DANCE") || !strings.HasPrefix(warnings[1], string(outsideLabel)) {
+		t.Errorf("warnings %q", warnings)
+	}
+	if dots, _ := labels[0].Picture(); dots.Width != 80 || dots.Height != 40 || !dots.Dark(79, 5) {
+		t.Errorf("picture %d x %d", dots.Width, dots.Height)
+	}
+	if _, warnings, err := Read(PrinterOptions{}, []byte("^XA^FO1,1")); err != nil || len(warnings) != 1 || !strings.HasPrefix(warnings[0], string(halfJob)) {
+		t.Errorf("half a format: %q, %v", warnings, err)
+	}
+	if _, _, err := Read(PrinterOptions{Language: "epl"}, nil); err == nil {
+		t.Error("read a language that there is not")
+	}
 }
 
 // one is the only label of a job without warnings.

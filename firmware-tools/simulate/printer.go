@@ -107,15 +107,9 @@ func NewPrinter(link string, o PrinterOptions) (*Printer, error) {
 		o: o, fonts: &fonts{o.Chinese}, speed: o.BytesPerSecond,
 		labels: feed[Label]{limit: labelsKept}, events: feed[Event]{limit: labelsKept}, changed: make(chan struct{}),
 	}
-	switch o.Language {
-	case ZPL:
-		p.parser = &zplReader{}
-	case TSPL:
-		p.parser = newTSPL(o.OneIsBlack)
-	case ESCPOS:
-		p.parser = newESCPOS(o.Width)
-	default:
-		return nil, fmt.Errorf("没有语言 / no language %q: %v", string(o.Language), Languages())
+	var err error
+	if p.parser, err = newParser(o); err != nil {
+		return nil, err
 	}
 	if o.Dir != "" {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {

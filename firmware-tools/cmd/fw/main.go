@@ -28,7 +28,7 @@ func commands() []command {
 		{"decode", "解码扫描字节 / decode scanner bytes", decodeUsage, runDecode},
 		{"scanner", "查看扫描枪并建议设置 / look at a scanner and propose its settings", probeUsage, runScanner},
 		{"audit", "离线核验导出的审计日志 / check an exported audit log offline", auditUsage, runAudit},
-		{"sim", "模拟扫描枪或打印机 / play a scanner or a printer on a pseudo-terminal", scannerUsage + "\n" + printerUsage, runSim},
+		{"sim", "模拟扫描枪或打印机 / play a scanner or a printer on a pseudo-terminal", scannerUsage + "\n" + printerUsage + "\n" + drawUsage, runSim},
 	}
 }
 

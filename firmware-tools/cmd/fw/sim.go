@@ -26,20 +26,24 @@ const (
     that it does not know; takes commands from standard input (print-time in milliseconds):
     paper ok|low|out, roll N, ribbon ok|out, head ok|open, jam on|off, hot on|off, pause on|off, slow N, print-time N, buffer N,
     xoff on|off, deaf on|off, nonsense on|off, cut N, unplug, plug`
+	drawUsage = `  fw sim draw --dir DIR [--language zpl|tspl|escpos] [--typeface FILE] [--width DOTS] [--one-is-black] < JOB
+    不经串口，把一个打印任务画成 DIR 中的图片 / draws the labels of a print job into DIR, without a port`
 )
 
 // runSim plays a device until ctx ends, which is no error.
 func runSim(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
-		return fmt.Errorf("%w: sim scanner|printer\n%s\n%s", errUsage, scannerUsage, printerUsage)
+		return fmt.Errorf("%w: sim scanner|printer|draw\n%s\n%s\n%s", errUsage, scannerUsage, printerUsage, drawUsage)
 	}
 	switch args[0] {
 	case "scanner":
 		return simScanner(ctx, args[1:], stdout)
 	case "printer":
 		return simPrinter(ctx, args[1:], stdin, stdout, stderr)
+	case "draw":
+		return simDraw(ctx, args[1:], stdin, stdout, stderr)
 	}
-	return fmt.Errorf("%w: 没有设备 / no device %q: scanner, printer", errUsage, args[0])
+	return fmt.Errorf("%w: 没有设备 / no device %q: scanner, printer, draw", errUsage, args[0])
 }
 
 // parseSim reads options and insists that nothing is left over.

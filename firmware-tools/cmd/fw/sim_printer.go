@@ -60,15 +60,12 @@ func simPrinter(ctx context.Context, args []string, stdin io.Reader, stdout, std
 	case o.Buffer < 0 || o.PrintTime < 0 || o.Width < 0:
 		return fmt.Errorf("%w: --buffer, --print-time, --width: 不能为负 / not below 0", errUsage)
 	}
-	face, err := chineseFont(typeface)
+	face, err := chineseFont(typeface, stderr)
 	if err != nil {
 		return err
 	}
 	if face != nil {
 		defer face.Close()
-	} else {
-		fmt.Fprintln(stderr, "fw sim printer: 没有中文字库，汉字打印成方框；请安装 fonts-noto-cjk 或用 --typeface 指定 /"+
-			" no Chinese font, characters print as boxes: install fonts-noto-cjk or name one with --typeface")
 	}
 	o.Chinese = face
 	printer, err := simulate.NewPrinter(link, o)
@@ -97,14 +94,16 @@ func simPrinter(ctx context.Context, args []string, stdin io.Reader, stdout, std
 	}
 }
 
-// chineseFont opens a font. That Debian's is not installed is no error: nil then; an empty path is a printer
-// without Chinese.
-func chineseFont(path string) (*raster.Typeface, error) {
+// chineseFont opens a font. That Debian's is not installed is no error, and said; an empty path is a printer
+// without Chinese. It returns nil then.
+func chineseFont(path string, stderr io.Writer) (*raster.Typeface, error) {
 	if path == "" {
 		return nil, nil
 	}
 	face, err := raster.OpenTypeface(path)
 	if path == debianFont && errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintln(stderr, "fw sim: 没有中文字库，汉字打印成方框；请安装 fonts-noto-cjk 或用 --typeface 指定 /"+
+			" no Chinese font, characters print as boxes: install fonts-noto-cjk or name one with --typeface")
 		return nil, nil
 	}
 	return face, err

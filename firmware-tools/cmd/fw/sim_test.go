@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"image"
+	"image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -294,6 +296,27 @@ func TestSimPrinter(t *testing.T) {
 	s.wantsEnd(t)
 }
 
+func TestSimDraw(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pictures")
+	var out bytes.Buffer
+	job := strings.NewReader("^XA^PW80^LL40^FO8,8^GB20,20,20^FS^QQ^PQ2^XZ")
+	if err := run(t.Context(), []string{"sim", "draw", "--dir", dir, "--typeface", ""}, job, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(out.String(), `{"event":"warning",`) || strings.Count(out.String(), `"event":"label"`) != 2 {
+		t.Errorf("events %s", out.String())
+	}
+	file, err := os.Open(filepath.Join(dir, "0002.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	picture, err := png.Decode(file)
+	if err != nil || picture.Bounds() != image.Rect(0, 0, 80, 40) {
+		t.Errorf("picture %v, %v", picture, err)
+	}
+}
+
 func TestSimRefuses(t *testing.T) {
 	good, dir := writeScans(t, `"a"`), t.TempDir()
 	for _, c := range []struct {
@@ -303,6 +326,8 @@ func TestSimRefuses(t *testing.T) {
 	}{
 		{"", true, "scanner|printer"},
 		{"toaster", true, "toaster"},
+		{"draw", true, "--dir"},
+		{"draw --dir " + dir + " --language epl", true, "--language"},
 		{"scanner --link " + dir + "/s", true, "--file"},
 		{"printer", true, "--link"},
 		{"scanner --link " + dir + "/s --file " + good + " --terminator bell", true, "--terminator"},
