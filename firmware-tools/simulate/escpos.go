@@ -650,17 +650,10 @@ func posStatus(n byte, s status) []byte {
 	return []byte{b}
 }
 
-// transmit is GS r n, which waits in the queue with the text: a printer that is offline does not come to it.
+// transmit is GS r n, which waits in the queue with the text: the printer comes to it when what was sent before is
+// printed, and not while it is offline.
 func (e *escpos) transmit(n int, to sink) {
-	to.ask(func(s status) []byte {
-		if s.inError() || s.paused {
-			return nil
-		}
-		if n == 1 {
-			return []byte{bit(s.paperLow, 0x03)}
-		}
-		return []byte{0}
-	})
+	to.askInTurn(func(s status) []byte { return []byte{bit(s.paperLow && n == 1, 0x03)} })
 }
 
 // identify is GS I n.
@@ -677,5 +670,5 @@ func (e *escpos) identify(n int, to sink) {
 		to.warn(warned(unknownCommand, "GS I %d", n))
 		return
 	}
-	to.ask(func(status) []byte { return []byte(answer) })
+	to.askInTurn(func(status) []byte { return []byte(answer) })
 }

@@ -78,6 +78,26 @@ func TestSpoiledLabelIsPrintedAgain(t *testing.T) {
 	}
 }
 
+// A question in the queue is answered when what came before is printed, and a status question at once.
+func TestQuestionsInTurn(t *testing.T) {
+	p, h, _ := newPrinter(t, PrinterOptions{Language: ESCPOS})
+	p.SetHead(false)
+	h.write([]byte(jobs[ESCPOS].label + "\x1dr\x01\x10\x04\x02"))
+	h.wants([]byte{0x16})
+	p.SetPrintTime(50 * time.Millisecond)
+	p.SetHead(true)
+	eventually(t, "answer", func() bool { return len(h.got.all()) == 2 })
+	if len(p.Labels()) != 1 {
+		t.Error("answered before the label was printed")
+	}
+	h.wants([]byte{0x16, 0x00})
+	if p.SetPaperLow(true); p.Waiting() != 0 {
+		t.Error("a question counts as a job")
+	}
+	h.write([]byte("\x1dr\x01"))
+	h.wants([]byte{0x16, 0x00, 0x03})
+}
+
 func TestFaultsStopALabelThatIsMoving(t *testing.T) {
 	for name, set := range map[string]func(p *Printer, good bool){
 		"paper": (*Printer).SetPaper, "ribbon": (*Printer).SetRibbon, "head": (*Printer).SetHead,

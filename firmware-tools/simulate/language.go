@@ -25,8 +25,9 @@ type parser interface {
 // sink is what a parser tells the printer.
 type sink interface {
 	print(j job)
-	ask(answer func(s status) []byte) // nothing is sent when the answer is nil
-	cancel()                          // forget all that waits to be printed
+	ask(answer func(s status) []byte)       // at once; nothing is sent when the answer is nil
+	askInTurn(answer func(s status) []byte) // when all that came before is printed
+	cancel()                                // forget all that waits
 	pause(on bool)
 	warn(text string)
 }

@@ -16,11 +16,12 @@ type record struct {
 	paused    []bool
 }
 
-func (r *record) print(j job)                      { r.jobs = append(r.jobs, j) }
-func (r *record) ask(answer func(s status) []byte) { r.asked = append(r.asked, answer) }
-func (r *record) cancel()                          { r.cancelled++ }
-func (r *record) pause(on bool)                    { r.paused = append(r.paused, on) }
-func (r *record) warn(text string)                 { r.warnings = append(r.warnings, text) }
+func (r *record) print(j job)                            { r.jobs = append(r.jobs, j) }
+func (r *record) ask(answer func(s status) []byte)       { r.asked = append(r.asked, answer) }
+func (r *record) askInTurn(answer func(s status) []byte) { r.ask(answer) }
+func (r *record) cancel()                                { r.cancelled++ }
+func (r *record) pause(on bool)                          { r.paused = append(r.paused, on) }
+func (r *record) warn(text string)                       { r.warnings = append(r.warnings, text) }
 
 func parserOf(l Language) parser {
 	p, err := newParser(PrinterOptions{Language: l})
@@ -262,6 +263,8 @@ func TestCommandsThatActAtOnce(t *testing.T) {
 		{ZPL, "~HS^XA^FD~HQES^FS~hi^XZ~PP~PS~JA", 3, 1, 2},
 		{TSPL, "TEXT 1,1,\x1b!?\"1\"\x1b!S\x1b!P\x1b!O\x1b!.", 2, 1, 2},
 		{TSPL, "BITMAP 0,0,3,1,0,\x1b!?\r\n", 0, 0, 0},
+		{TSPL, "~!T\r\n", 1, 0, 0},
+		{ESCPOS, "\x1dr\x01\x1dIC\x10\x04\x01", 3, 0, 0},
 		{ESCPOS, "abc\x10\x04\x01\x1dv0\x00\x03\x00\x01\x00\x10\x04\x02", 2, 0, 0},
 		{ESCPOS, "\x10\x04\x09\x10\x10\x04\x03", 1, 0, 0},
 		{ESCPOS, "\x10\x05\x01\x10\x05\x02", 0, 1, 0},

@@ -89,11 +89,12 @@ type faults struct {
 	seed           uint64
 }
 
-// queued is a job that is waiting or being printed.
+// queued is a job that is waiting or being printed, or a question that waits for its turn.
 type queued struct {
 	job
-	left  int // labels
-	image []byte
+	left   int // labels
+	image  []byte
+	answer func(s status) []byte
 }
 
 // NewPrinter plugs in a printer at link, with paper and ribbon in it. A symbolic link there is
@@ -303,9 +304,7 @@ func (p *Printer) flow(c *connection) {
 	}
 	p.told = word
 	p.event(Event{Kind: EventFlow, Text: map[byte]string{xoff: "XOFF", xon: "XON"}[word]})
-	ctx, stop := context.WithTimeout(context.Background(), answerLimit)
-	defer stop()
-	_ = c.write(ctx, []byte{word}, 0) // see answerLimit
+	c.say([]byte{word})
 }
 
 // told does what a parser finds.
@@ -333,26 +332,45 @@ func (t *told) print(j job) {
 }
 
 func (t *told) ask(answer func(s status) []byte) {
-	p := t.p
-	p.mu.Lock()
-	s := status{printerState: p.state, answersInError: p.o.AnswerInError, waiting: len(p.waiting), partial: p.parser.partial() > 0, full: p.full(), length: p.length}
+	t.p.mu.Lock()
+	t.p.partial = t.p.parser.partial()
+	said := t.p.answer(answer)
+	t.p.mu.Unlock()
+	t.c.say(said)
+}
+
+func (t *told) askInTurn(answer func(s status) []byte) {
+	t.p.change(func() { t.p.waiting = append(t.p.waiting, &queued{answer: answer}) })
+}
+
+// answer is what is said to a question. The caller holds mu.
+func (p *Printer) answer(answer func(s status) []byte) []byte {
+	s := status{printerState: p.state, answersInError: p.o.AnswerInError, waiting: p.jobsWaiting(), partial: p.partial > 0, full: p.full(), length: p.length}
 	if p.current != nil {
 		s.labelsLeft = p.current.left
 	}
-	nonsense := p.faults.nonsense
 	p.faults.seed++
-	seed := p.faults.seed
-	p.mu.Unlock()
-	bytes := answer(s)
-	if nonsense {
-		bytes = babble(seed)
+	if p.faults.nonsense {
+		return babble(p.faults.seed)
 	}
-	if len(bytes) == 0 {
-		return
+	return answer(s)
+}
+
+// say writes an answer. A host that does not read loses it, see answerLimit.
+func (c *connection) say(answer []byte) {
+	if len(answer) > 0 {
+		ctx, stop := context.WithTimeout(context.Background(), answerLimit)
+		defer stop()
+		_ = c.write(ctx, answer, 0)
 	}
-	ctx, stop := context.WithTimeout(context.Background(), answerLimit)
-	defer stop()
-	_ = t.c.write(ctx, bytes, 0) // see answerLimit
+}
+
+// jobsWaiting counts the jobs that have not begun.
+func (p *Printer) jobsWaiting() (n int) {
+	for _, q := range p.waiting {
+		n += flag(q.answer == nil)
+	}
+	return n
 }
 
 // babble is an answer that means nothing: 1 to 40 bytes, the same for the same seed.
@@ -373,7 +391,7 @@ func babble(seed uint64) []byte {
 
 func (t *told) cancel() {
 	t.p.change(func() {
-		if n := len(t.p.waiting); n > 0 || t.p.current != nil {
+		if n := t.p.jobsWaiting(); n > 0 || t.p.current != nil {
 			t.p.event(Event{Kind: EventCancelled, Text: fmt.Sprintf("已取消 / cancelled: %d", n+flag(t.p.current != nil))})
 		}
 		t.p.waiting = nil
@@ -420,9 +438,17 @@ func (p *Printer) advance() {
 			if len(p.waiting) == 0 {
 				return
 			}
-			p.current = p.waiting[0]
+			next := p.waiting[0]
 			p.waiting[0] = nil
 			p.waiting = p.waiting[1:]
+			if next.answer != nil {
+				said := p.answer(next.answer)
+				if c, err := p.line.current(); err == nil {
+					c.say(said)
+				}
+				continue
+			}
+			p.current = next
 		}
 		if p.faults.roll == 1 { // the paper ends within this label
 			p.faults.roll = 0
@@ -509,7 +535,7 @@ func (p *Printer) WaitLabels(ctx context.Context, from int) (labels []Label, nex
 func (p *Printer) Waiting() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.waiting)
+	return p.jobsWaiting()
 }
 
 // SetPaper puts paper in or takes it out.

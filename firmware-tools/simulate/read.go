@@ -50,7 +50,8 @@ func (r *reading) print(j job) {
 	r.warnings = append(r.warnings, faults...)
 }
 
-func (r *reading) ask(func(s status) []byte) {}
-func (r *reading) cancel()                   {}
-func (r *reading) pause(bool)                {}
-func (r *reading) warn(text string)          { r.warnings = append(r.warnings, text) }
+func (r *reading) ask(func(s status) []byte)       {}
+func (r *reading) askInTurn(func(s status) []byte) {}
+func (r *reading) cancel()                         {}
+func (r *reading) pause(bool)                      {}
+func (r *reading) warn(text string)                { r.warnings = append(r.warnings, text) }

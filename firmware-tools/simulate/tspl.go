@@ -12,7 +12,10 @@ import (
 	"stockade/internal/symbol"
 )
 
-const esc = 0x1B
+const (
+	esc   = 0x1B
+	blank = "\r\n \t\x00" // what is nothing between commands
+)
 
 // tspl reads TSPL (TSC, "TSPL/TSPL2 Programming Manual"): lines of text, binary data within a BITMAP, and
 // after ESC ! commands that act at once. The image that is drawn stays until CLS.
@@ -37,7 +40,7 @@ func newTSPL(blackIsOne bool) *tspl {
 }
 
 func (t *tspl) partial() int {
-	if t.binary == 0 && len(bytes.TrimSpace(t.job)) == 0 {
+	if t.binary == 0 && len(bytes.Trim(t.job, blank)) == 0 {
 		return 0
 	}
 	return len(t.job)
@@ -145,7 +148,7 @@ var ignoredTSPL = []string{"GAP", "BLINE", "DENSITY", "SPEED", "DIRECTION", "OFF
 	"LIMITFEED", "CUT", "EOP", "EOJ", "DELAY", "GAPDETECT", "BLINEDETECT", "AUTODETECT", "INITIALPRINTER", "OUT", "REM"}
 
 func (t *tspl) endLine(to sink) {
-	line := bytes.Trim(t.line, "\r\n \t")
+	line := bytes.Trim(t.line, blank)
 	t.line, t.quoted = nil, false
 	if len(line) == 0 {
 		return
@@ -185,12 +188,7 @@ func (t *tspl) endLine(to sink) {
 	case "BITMAP":
 		good = false
 	case "~!T":
-		to.ask(func(s status) []byte { // asked in the queue, so only a printer that is ready answers
-			if s.inError() {
-				return nil
-			}
-			return []byte("STOCKADE-SIM\r\n")
-		})
+		to.askInTurn(func(status) []byte { return []byte("STOCKADE-SIM\r\n") })
 	default:
 		if !slices.Contains(ignoredTSPL, name) {
 			to.warn(warned(unknownCommand, "%.80s", strconv.QuoteToASCII(string(line))))

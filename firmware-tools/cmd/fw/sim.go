@@ -19,7 +19,7 @@ const (
     puts a pseudo-terminal at PATH and plays column 1 of FILE, a Go string literal a line; --noise is line noise per thousand bytes.
     Without --profile bytes are sent as they are; with it a line is an AIM identifier and data, sent as that profile does:
     raw plain silent aim stx ssi codeid-zebra codeid-datalogic gs-sub honeywell newland`
-	printerUsage = `  fw sim printer --link PATH [--language zpl|tspl|escpos] [--dir DIR] [--typeface FILE] [--print-time 2s] [--slow BYTES_PER_SECOND]
+	printerUsage = `  fw sim printer --link PATH [--language zpl|tspl|escpos] [--dir DIR] [--typeface FILE] [--print-time 500ms] [--slow BYTES_PER_SECOND]
       [--buffer BYTES] [--xoff] [--own-power] [--no-reprint] [--answer-in-error] [--width DOTS] [--one-is-black]
     标签打印机：解析任务、应答状态查询；DIR 中保存每张标签的原始字节和 PNG 图片，不认识的命令会提示。从标准输入接受命令（print-time 以毫秒计）：
     a label printer: reads jobs, answers status questions, keeps the bytes and a PNG picture of each label in DIR and tells of commands

@@ -41,7 +41,7 @@ func simPrinter(ctx context.Context, args []string, stdin io.Reader, stdout, std
 	flags.StringVar(&o.Dir, "dir", "", "")
 	flags.StringVar(&typeface, "typeface", debianFont, "")
 	flags.IntVar(&o.BytesPerSecond, "slow", 0, "")
-	flags.DurationVar(&o.PrintTime, "print-time", 0, "")
+	flags.DurationVar(&o.PrintTime, "print-time", 500*time.Millisecond, "") // 40 mm at 4 inches a second, and a little
 	flags.IntVar(&o.Buffer, "buffer", 0, "")
 	flags.BoolVar(&o.XonXoff, "xoff", false, "")
 	flags.BoolVar(&o.KeepPart, "own-power", false, "")
