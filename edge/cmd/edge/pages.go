@@ -20,6 +20,7 @@ import (
 	"stockade/internal/identity"
 	"stockade/internal/vault"
 	"stockade/internal/web"
+	"stockade/protocol/barcode"
 	"stockade/protocol/change"
 	"stockade/protocol/clock"
 	"stockade/protocol/delivery"
