@@ -43,6 +43,9 @@ func (s *site) bursts(ctx context.Context, e *rig.Edge) (err error) {
 	workers := make([]*worker, len(s.scanners))
 	for i := range workers {
 		workers[i] = newWorker(40 + i) // whose serial numbers nobody else has used
+		if err := s.scanners[i].SendContext(ctx, []byte("STK:MODE:RECEIVE\r"), 0, 0); err != nil {
+			return err
+		}
 	}
 	var one, eight, bareOne, bareEight series
 	for range s.Size.Rounds {
@@ -88,8 +91,20 @@ func (s *site) burst(ctx context.Context, bytes []string, stored func(station st
 		group.Go(func() error { return s.scanners[i].SendContext(ctx, []byte(b), 0, 0) })
 	}
 	for i := range goal {
-		if err := look(ctx, "all scans at "+stationName(i), func() (bool, error) { n, err := stored(stationName(i)); return n >= goal[i], err }); err != nil {
-			return 0, errors.Join(err, group.Wait())
+		for limit := time.Now().Add(rig.Patience); ; {
+			n, err := stored(stationName(i))
+			if err == nil && n < goal[i] && time.Now().After(limit) {
+				err = fmt.Errorf("%d of %d scans at %s within %v", n, goal[i], stationName(i), rig.Patience)
+			}
+			if err == nil && n < goal[i] {
+				err = pause(ctx, 5*time.Millisecond) // looking more often would take the processor from the node
+			}
+			if err != nil {
+				return 0, errors.Join(err, group.Wait())
+			}
+			if n >= goal[i] {
+				break
+			}
 		}
 	}
 	took := rate(s.Size.Scans*len(bytes), began)

@@ -59,10 +59,10 @@ func (r *run) site(ctx context.Context, dir string) (err error) {
 	if err := s.journeys(ctx, busy); err != nil {
 		return err
 	}
-	if err := s.bursts(ctx, busy); err != nil {
+	if err := s.busyMemory(ctx, busy, least); err != nil {
 		return err
 	}
-	if err := s.busyMemory(ctx, busy, least); err != nil {
+	if err := s.bursts(ctx, busy); err != nil {
 		return err
 	}
 	if err := busy.Process.Stop(); err != nil {
