@@ -242,7 +242,7 @@ func (l *Layout) line(x, y, width, size int, s string, align Align) error {
 		}
 		at = max(0, at)
 		if picture.Height > 0 {
-			l.items = append(l.items, item{x: at, y: y, width: picture.Width, height: min(picture.Height, l.Height-y), text: &line{text: s, size: size, align: Left, picture: picture}})
+			l.items = append(l.items, item{x: at, y: y, width: picture.Width, height: min(picture.Height, l.Height-y), text: &line{text: s, size: size, align: align, picture: picture, left: x, room: width}})
 		}
 		return nil
 	}
