@@ -82,9 +82,9 @@ type RefusedScan struct {
 // Input says where the bytes of a submitted scan come from.
 type Input string
 
-// The inputs. Without one a program speaks, as a scanner without a profile would.
+// The inputs. Without one a program or a hand speaks, as a scanner without a profile would.
 const (
-	ByKeyboard Input = "keyboard" // a scanner that acts as a keyboard, or a hand: the station's wedge_profile says how it was set up
+	ByKeyboard Input = "keyboard" // a scanner that acts as a keyboard: the station's wedge_profile says how it was set up
 	ByCamera   Input = "camera"   // AIM identifier and data, exactly one scan whatever characters it has
 )
 

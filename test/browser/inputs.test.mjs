@@ -146,6 +146,17 @@ step("of several codes in the picture none is taken", async () => {
   await p.page.setViewportSize(sizes.narrow);
   assert.equal(await p.page.evaluate(() => document.documentElement.scrollWidth), sizes.narrow.width, "the page is too wide with the camera open");
   assert.equal((await scans()).length, before);
+  assert.ok(!(await button("手电筒").isVisible()), "a torch that the camera does not have");
+  await p.page.evaluate(() => { // no camera of a file has one
+    MediaStreamTrack.prototype.getCapabilities = () => ({ torch: true });
+    MediaStreamTrack.prototype.applyConstraints = async (c) => { window.torch = c.advanced[0].torch; };
+  });
+  await point();
+  for (const on of [true, false]) {
+    await button("手电筒").click();
+    await p.page.locator(`#camera-torch[aria-pressed="${on}"]`).waitFor();
+    assert.equal(await p.page.evaluate(() => window.torch), on);
+  }
 });
 
 step("a scanner types while the camera is open", async () => {
@@ -251,6 +262,9 @@ step("half a code is no code", async () => {
   await keys([...code.slice(6), enter]);
   await half.waitFor();
   assert.equal((await scans()).length, before + 1);
+  await keys([...typing("69012"), ["F9", "F9"], ...typing("34567"), enter]); // a function key amid a code is no command
+  await half.waitFor();
+  assert.equal((await scans()).length, before + 1);
   await keys(typing("6901234567")); // no end comes
   await p.page.locator("#item", { hasText: "扫描枪没有发送回车" }).waitFor();
   await keys([["Escape", "Escape"]]);
@@ -284,6 +298,11 @@ step("a scanner types into a field of a form: the field keeps what was in it, an
   });
   await p.page.locator("#item", { hasText: "只收到半个条码" }).waitFor();
   assert.equal((await scans()).length, before + 1);
+  const lot = gs1(tea, { lot: "L9", count: "4" }); // with GS as an Alt code, of which the page hears the keys only
+  await p.page.evaluate(() => document.getElementById("field").focus());
+  await typed([...[...lot].flatMap((c) => (c === "\x1d" ? alt("029") : [on(c)])), enter], lot);
+  await keys([...typing(ean(tea)).slice(0, 9), ["F13", "F13"], ...typing(ean(tea)).slice(9), enter]);
+  await p.page.locator("#item", { hasText: "只收到半个条码" }).waitFor();
 });
 
 step("a scanner without an end, where the station knows of it", async () => {
@@ -291,6 +310,9 @@ step("a scanner without an end, where the station knows of it", async () => {
   await ready(p.page);
   await typed(typing(`B${soap.gtin}`), `B${soap.gtin}`, "type-1");
   await p.page.locator("#item", { hasText: soap.name }).waitFor();
+  await p.page.keyboard.type("BIN:A-01", { delay: 120 }); // by hand, without a Code ID
+  await p.page.keyboard.press("Enter");
+  await until("what was typed by hand", async () => (await scans("type-1")).at(-1).scan?.text === "BIN:A-01");
 });
 
 step("a quantity set by command stands on the page until the next item", async () => {

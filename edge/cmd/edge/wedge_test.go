@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,15 +44,13 @@ func vectors(t *testing.T) (out [][3]string) {
 }
 
 // typed returns what the page sends for the frames of a vector when a keyboard scanner types them: no terminator, a
-// request each. It is nil for what can not be typed: packets, and bytes that no key and no Alt code stands for.
-func typed(raw, tags string) (frames []string) {
-	if strings.Contains(tags, "frame=ssi") || strings.ContainsAny(raw, "\x00\x02\x03\x11\x13\xff") {
+// request each. It is nil for what can not be typed: packets, frames of STX and ETX, and noise of the line.
+func typed(raw, tags string) []string {
+	noise := slices.ContainsFunc([]byte(raw), func(c byte) bool { return bytes.IndexByte([]byte{0x00, 0x02, 0x03, 0x11, 0x13, 0xFF}, c) >= 0 })
+	if noise || strings.Contains(tags, "frame=ssi") {
 		return nil
 	}
-	for _, f := range strings.FieldsFunc(raw, func(r rune) bool { return r == '\r' || r == '\n' || r == '\t' }) {
-		frames = append(frames, f)
-	}
-	return frames
+	return strings.FieldsFunc(raw, func(r rune) bool { return r == '\r' || r == '\n' || r == '\t' })
 }
 
 // TestVectorsTyped: what is typed means the same as what comes over a serial port.

@@ -117,7 +117,7 @@ window.stockadeCamera = function (texts, submit) {
     say("starting");
     const mine = asked;
     try {
-      const s = await navigator.mediaDevices.getUserMedia({ audio: false, video: { facingMode: { ideal: "environment" }, width: { ideal: 1280 }, height: { ideal: 720 } } });
+      const s = await navigator.mediaDevices.getUserMedia({ audio: false, video: { facingMode: { ideal: "environment" }, width: { ideal: 1920 }, height: { ideal: 1080 } } });
       if (mine !== asked) return s.getTracks().forEach((t) => t.stop());
       stream = s;
       video.srcObject = s;
@@ -151,4 +151,10 @@ window.stockadeCamera = function (texts, submit) {
   });
   document.addEventListener("keydown", (e) => { if (e.key === "Escape" && !panel.hidden) close(); });
   window.addEventListener("pagehide", close);
+  document.addEventListener("visibilitychange", () => { // nobody looks, so the camera does not either
+    if (document.hidden && stream) {
+      stop();
+      say("starting");
+    } else if (!document.hidden && !panel.hidden && panel.dataset.state === "starting" && !stream) start();
+  });
 };

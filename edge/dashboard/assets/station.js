@@ -170,7 +170,7 @@
       byID("typed").hidden = typed === "";
       byID("typed").textContent = typed.replace(/[\x00-\x1f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)));
     },
-    submit: (bytes) => submit(bytes, "keyboard"),
+    submit: (bytes, byHand) => submit(bytes, byHand ? "" : "keyboard"), // a hand types no Code IDs
     problem: (key) => showProblem(texts[key]),
   }, root.dataset);
   window.stockadeCamera(texts, (bytes) => submit(bytes, "camera"));

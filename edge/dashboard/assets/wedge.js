@@ -8,7 +8,7 @@
 // Ctrl+], F8 or Alt+029, other control characters as Ctrl with their letter or as Alt with their
 // number. Half a code, its other half typed elsewhere, is never taken for a whole one.
 //
-// page gives report(text), submit(bytes) and problem(key of a text). keys "us" takes all keys by their
+// page gives report(text), submit(bytes, whether a hand typed them) and problem(key of a text). keys "us" takes all keys by their
 // place; end "silence" takes a pause for the end of a scan that has no other.
 window.stockadeWedge = function (page, { keys, end } = {}) {
   const maximum = 4096;  // keys
@@ -24,7 +24,7 @@ window.stockadeWedge = function (page, { keys, end } = {}) {
   let focused = -Infinity, ended = -Infinity;
   let alt = "";          // digits typed while Alt is held
   let timer = 0;
-  let field = null;      // {element, before, keys, prior} of a run of keys in a field of a form; prior is the run before it
+  let field = null;      // {element, before, keys, prior, broken} of a run of keys in a field of a form; prior is the run before it
   const swallowed = new Set();
 
   const marks = { Minus: "-_", Equal: "=+", BracketLeft: "[{", BracketRight: "]}", Backslash: "\\|", Semicolon: ";:", Quote: "'\"", Backquote: "`~", Comma: ",<", Period: ".>",
@@ -65,7 +65,11 @@ window.stockadeWedge = function (page, { keys, end } = {}) {
     return n > 0 && n <= 0x10ffff ? { text: String.fromCodePoint(n), at } : null;
   }
 
+  /** silent tells of keys that type nothing themselves. */
+  const silent = (e) => ["Shift", "Control", "Alt", "AltGraph", "Meta", "CapsLock", "NumLock"].includes(e.key);
+
   const isEnd = (k) => k && ["\r", "\n", "\t"].includes(k.text);
+  /** byHand tells by the pace, and takes what is too short to tell for typed by hand. */
   const byHand = (run, least) => run.length < least || (run.at(-1).at - run[0].at) / (run.length - 1) > pace;
 
   /** meant puts right what a key of a scanner came as. */
@@ -92,7 +96,7 @@ window.stockadeWedge = function (page, { keys, end } = {}) {
     const run = typed, whole = !half;
     ended = at;
     clear();
-    if (whole) page.submit(bytes(run));
+    if (whole) page.submit(bytes(run), byHand(run, shortest));
     else page.problem("station.half");
   }
 
@@ -128,6 +132,7 @@ window.stockadeWedge = function (page, { keys, end } = {}) {
   /** inForm follows what is typed into a field of a form: by hand it is the form's, by a scanner it is a scan. */
   function inForm(e) {
     const t = e.target;
+    if (altDigit(e)) return;
     if (e.ctrlKey || e.altKey || e.metaKey) {
       const k = e.ctrlKey && field ? controlOf(e, true) : null;
       if (k) { field.keys.push(k); e.preventDefault(); }
@@ -139,20 +144,33 @@ window.stockadeWedge = function (page, { keys, end } = {}) {
       if (!run || run.element !== t || byHand(run.keys, inField) || e.timeStamp - run.keys.at(-1).at > near) return;
       ours(e);
       // a scanner that stutters sends one code in two runs
-      const stuttered = run.prior && run.keys[0].at - run.prior.keys.at(-1).at < 1000 && !byHand(run.prior.keys, shortest);
+      const stuttered = run.broken || run.prior && run.keys[0].at - run.prior.keys.at(-1).at < 1000 && !byHand(run.prior.keys, shortest);
       t.blur(); // ends what an input method has open
-      t.value = (stuttered ? run.prior : run).before;
+      t.value = (stuttered && run.prior ? run.prior : run).before;
       t.dispatchEvent(new Event("input", { bubbles: true }));
       t.focus();
       if (stuttered) page.problem("station.half");
-      else page.submit(bytes(run.keys));
+      else page.submit(bytes(run.keys), false);
       return;
     }
     const k = e.key === "F8" ? { text: GS, at: e.timeStamp } : keyOf(e);
-    if (!k) return;
-    if (!field || field.element !== t || e.timeStamp - field.keys.at(-1).at > 3 * pace) field = { element: t, before: t.value, keys: [], prior: field && field.element === t ? { ...field, prior: null } : null };
+    if (k) record(t, k);
+    else if (field && !silent(e)) field.broken = true;
+    if (k && k.text === GS) ours(e);
+  }
+
+  function record(t, k) {
+    if (!field || field.element !== t || k.at - field.keys.at(-1).at > 3 * pace) field = { element: t, before: t.value, keys: [], prior: field && field.element === t ? { ...field, prior: null } : null };
     field.keys.push(k);
-    if (k.text === GS) ours(e);
+  }
+
+  /** altDigit collects the digits of an Alt code. */
+  function altDigit(e) {
+    const m = e.altKey && !e.ctrlKey && /^Numpad([0-9])$/.exec(e.code);
+    if (!m) return false;
+    alt += m[1];
+    ours(e);
+    return true;
   }
 
   function typing(e) {
@@ -164,12 +182,7 @@ window.stockadeWedge = function (page, { keys, end } = {}) {
     if (typing(e)) return inForm(e);
     const amid = (typed.length && e.timeStamp - typed.at(-1).at < near) || e.timeStamp - ended < near;
     if (e.metaKey) return;
-    if (e.altKey) {
-      const m = /^Numpad([0-9])$/.exec(e.code);
-      if (!m || e.ctrlKey) return;
-      alt += m[1];
-      return ours(e);
-    }
+    if (altDigit(e) || e.altKey) return;
     if (e.ctrlKey) {
       const k = controlOf(e, amid);
       if (!k) return;
@@ -190,8 +203,9 @@ window.stockadeWedge = function (page, { keys, end } = {}) {
       clear();
     } else {
       const k = keyOf(e);
-      if (!k || (k.text === " " && !typed.length)) return; // Space too is a button's
-      add(k);
+      if (!k && typed.length && amid && !silent(e)) half = true; // a scanner typed something that nobody understands
+      else if (!k || (k.text === " " && !typed.length)) return; // Space too is a button's
+      else add(k);
     }
     ours(e);
   }, true);
@@ -205,7 +219,9 @@ window.stockadeWedge = function (page, { keys, end } = {}) {
     const k = altOf(alt, e.timeStamp);
     alt = "";
     e.preventDefault(); // nor does the browser's menu open
-    if (k) add(k);
+    if (!k) return;
+    if (typing(e)) record(e.target, k);
+    else add(k);
   }, true);
 
   window.addEventListener("focus", (e) => { if (e.target === window) focused = e.timeStamp; });
