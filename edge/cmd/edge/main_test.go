@@ -73,6 +73,8 @@ func TestConfig(t *testing.T) {
 		{"two stations of a name", folders + "[[stations]]\nname = \"desk\"\n[[stations]]\nname = \"desk\"\n", "name of its own"},
 		{"station with a scanner that is none", folders + scanner + "[[stations]]\nname = \"desk\"\nprinter = \"gun\"\n", "no printer \"gun\""},
 		{"station with unknown mode", folders + "[[stations]]\nname = \"desk\"\nmode = \"dance\"\n", "mode \"dance\""},
+		{"keyboard scanner", folders + "[[stations]]\nname = \"desk\"\nwedge_profile = \"codeid=zebra gs=| keys=us end=silence\"\n", ""},
+		{"keyboard scanner with packets", folders + "[[stations]]\nname = \"desk\"\nwedge_profile = \"frame=ssi\"\n", "station desk: wedge_profile: \"frame=ssi\" is unknown"},
 		{"repeat window", folders + "[[stations]]\nname = \"desk\"\nrepeat = \"soon\"\n", "duration"},
 	}
 	for _, tt := range tests {
