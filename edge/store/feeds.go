@@ -34,11 +34,7 @@ func (tx *Tx) putEntry(at delivery.FeedPlace, place int, e feed.Entry) error {
 		err = sense(v)
 	}
 	if err != nil {
-		b, err := change.Marshal(e)
-		if err != nil {
-			return err
-		}
-		return tx.exec("unknown entry", `INSERT INTO unknown_entry (feed, version, place, entry) VALUES (?1, ?2, ?3, ?4)`, at.Feed, int64(at.Version), int64(place), b) // #nosec G115 -- counts
+		return tx.putUnknown(at, place, e)
 	}
 	switch v := v.(type) {
 	case feed.Item:
@@ -49,8 +45,18 @@ func (tx *Tx) putEntry(at delivery.FeedPlace, place int, e feed.Entry) error {
 		return tx.putSibling(v)
 	case feed.Numbers:
 		return tx.putNumbers(v)
+	case feed.Label:
+		return tx.putLabel(v)
 	}
 	return nil
+}
+
+func (tx *Tx) putUnknown(at delivery.FeedPlace, place int, e feed.Entry) error {
+	b, err := change.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return tx.exec("unknown entry", `INSERT INTO unknown_entry (feed, version, place, entry) VALUES (?1, ?2, ?3, ?4)`, at.Feed, int64(at.Version), int64(place), b) // #nosec G115 -- counts
 }
 
 // sense returns why an entry can not be applied.
@@ -75,6 +81,8 @@ func sense(entry any) error {
 		if !v.Node.Valid() || v.Epoch == 0 || v.Epoch > maxNumber || v.Number == 0 || v.Number > maxNumber {
 			return fmt.Errorf("change %s.%d.%d", v.Node, v.Epoch, v.Number)
 		}
+	case feed.Label:
+		return checkLabel(v)
 	}
 	return nil
 }

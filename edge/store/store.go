@@ -50,7 +50,8 @@ func Open(ctx context.Context, v *vault.Store) (*Store, error) {
 	if err := vault.Migrate(ctx, v, dir); err != nil {
 		return nil, fmt.Errorf("open node store: %w", err)
 	}
-	return &Store{vault: v, changed: make(chan struct{}, 1), queued: make(chan struct{}, 1), memo: newMemo(0)}, nil
+	s := &Store{vault: v, changed: make(chan struct{}, 1), queued: make(chan struct{}, 1), memo: newMemo(0)}
+	return s, s.learnLabels(ctx)
 }
 
 // Vault returns the encrypted store below.

@@ -15,20 +15,32 @@
 //	GET /api/v1/nodes                                      -> {"nodes":[Node],"held":[Held]}
 //	GET /api/v1/exceptions?all=1&limit=&before=            -> {"exceptions":[Case],"next":""}; the newest first
 //	GET /api/v1/audit/head                                 -> LogHead
+//	GET /api/v1/labels                                     -> {"labels":[LabelRow]}
+//	GET /api/v1/labels/{id}?version=                       -> LabelRow with "template"
+//	POST /api/v1/labels {"id","template","base","new"}     -> {"id","version"}; base is the version that it was made of
+//	POST /api/v1/labels/preview {"template","values","printer":{"language","dpi"}} -> image/png, see warningsHeader
+//
+// What is wrong with a template is error 422: its code is the problem's key, args.element the number of the element
+// that it is about. Changes are POSTs with the header X-CSRF-Token, see package web.
 package dashboard
 
 import (
 	"context"
 	"embed"
 	"io/fs"
+	"slices"
 
 	"stockade/internal/identity"
+	"stockade/internal/label"
 	"stockade/internal/web"
 	"stockade/protocol/stock"
 )
 
 //go:embed pages/*.html
 var pages embed.FS
+
+//go:embed assets
+var assets embed.FS
 
 // Hub is what the pages read and do. What does not exist gives web.NotFound; a refusal that
 // the reader can do something about is a *web.Failure. Acts are recorded in the audit log as
@@ -52,6 +64,18 @@ type Hub interface {
 	Settle(ctx context.Context, node stock.NodeID, reason string, by identity.Person) error
 	PutItem(ctx context.Context, f ItemForm, by identity.Person) error
 	PutBin(ctx context.Context, f BinForm, by identity.Person) error
+
+	// Labels returns all label templates, those that were taken back too.
+	Labels(ctx context.Context) ([]LabelRow, error)
+	// Label returns a template: what counts, or the version with that number.
+	Label(ctx context.Context, id string, version int64) (LabelDoc, error)
+	// PutLabel stores a template and returns the number of its version. What is wrong with it is a *label.Problem.
+	PutLabel(ctx context.Context, l LabelPut, by identity.Person) (int64, error)
+	WithdrawLabel(ctx context.Context, id string, base int64, by identity.Person) error
+	// Preview draws a label as PNG. A label that can not be printed gives a *label.Problem.
+	Preview(ctx context.Context, t label.Template, v label.Values, p label.Printer) ([]byte, []*label.Problem, error)
+	// LabelFont reports whether previews can show Chinese.
+	LabelFont() bool
 }
 
 type dashboard struct{ Hub }
@@ -63,15 +87,21 @@ func Site(hub Hub) (web.Site, error) {
 	if err != nil {
 		return web.Site{}, err
 	}
+	files, err := fs.Sub(assets, "assets")
+	if err != nil {
+		return web.Site{}, err
+	}
 	return web.Site{
-		Routes:    append(d.pageRoutes(), d.apiRoutes()...),
+		Routes:    slices.Concat(d.pageRoutes(), d.labelRoutes(), d.apiRoutes()),
 		Templates: templates,
+		Assets:    files,
 		Menu: []web.Link{
 			{Path: "/", Text: "menu.stock", Permission: "stock.read"},
 			{Path: "/nodes", Text: "menu.nodes", Permission: "node.read"},
 			{Path: "/exceptions", Text: "menu.exceptions", Permission: "case.read"},
 			{Path: "/audit", Text: "menu.audit", Permission: "audit.read"},
 			{Path: "/catalogue", Text: "menu.catalogue", Permission: "master.read"},
+			{Path: "/labels", Text: "menu.labels", Permission: "label.read"},
 		},
 	}, nil
 }

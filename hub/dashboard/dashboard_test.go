@@ -284,7 +284,7 @@ func (b *browser) signIn() {
 
 func allPages() []string {
 	return []string{"/", "/?q=x&warehouse=SHA", itemLink(oddSKU), itemLink(oddSKU) + "?before=1.2", "/batch/sha-1/1/7", "/nodes", "/exceptions", "/exceptions?all=1", "/audit",
-		"/catalogue", "/catalogue?" + url.Values{"item": {string(oddSKU)}}.Encode()}
+		"/catalogue", "/catalogue?" + url.Values{"item": {string(oddSKU)}}.Encode(), "/labels", "/labels/lot", "/labels/lot?version=1", "/labels/shelf", "/labels/old", "/labels/-/new", "/labels/-/new?kind=pallet", "/labels/-/new?from=shelf"}
 }
 
 func TestPagesInBothLanguages(t *testing.T) {
@@ -338,7 +338,7 @@ func TestNothingWithoutSignIn(t *testing.T) {
 			t.Errorf("%s: %d %s", path, status, header.Get("Location"))
 		}
 	}
-	for _, path := range []string{"/api/v1/stock", "/api/v1/items/x/movements", "/api/v1/nodes", "/api/v1/exceptions", "/api/v1/audit/head"} {
+	for _, path := range []string{"/api/v1/labels", "/api/v1/labels/lot", "/api/v1/stock", "/api/v1/items/x/movements", "/api/v1/nodes", "/api/v1/exceptions", "/api/v1/audit/head"} {
 		if status, _, _ := b.do(http.MethodGet, path, nil); status != http.StatusUnauthorized {
 			t.Errorf("%s: %d", path, status)
 		}
@@ -355,6 +355,7 @@ func TestActs(t *testing.T) {
 		{"reject", "/nodes", "/held/feedbeef00000000/reject", url.Values{"reason": {"copy"}}, "reject feedbeef00000000 copy", "/nodes"},
 		{"settle", "/nodes", "/node/bjs-2/settle", url.Values{"reason": {"stopped"}}, "settle bjs-2 stopped", "/nodes"},
 		{"item", "/catalogue", "/catalogue/item", url.Values{"sku": {"A 1"}, "name": {"螺丝"}, "unit": {"个"}, "codes": {"1 2"}}, "item A 1 螺丝 1 2", "/item/A%201"},
+		{"label", "/labels/shelf", "/labels/shelf/withdraw", url.Values{"base": {"3"}}, "withdraw shelf 3", "/labels"},
 		{"bin", "/catalogue", "/catalogue/bin", url.Values{"warehouse": {"SHA"}, "bin": {"A-01"}, "use": {"storage"}}, "bin SHA A-01 storage", "/catalogue?q=A-01#bins"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -420,7 +421,7 @@ func TestAPI(t *testing.T) {
 		b := open(t, &memory{empty: empty})
 		b.signIn()
 		for path, lists := range map[string][]string{"/api/v1/stock": {"rows", "as_of"}, "/api/v1/items/" + url.PathEscape(string(oddSKU)) + "/movements": {"movements"},
-			"/api/v1/nodes": {"nodes", "held"}, "/api/v1/exceptions": {"exceptions"}, "/api/v1/audit/head": {"cosignatures"}} {
+			"/api/v1/nodes": {"nodes", "held"}, "/api/v1/exceptions": {"exceptions"}, "/api/v1/audit/head": {"cosignatures"}, "/api/v1/labels": {"labels"}} {
 			status, body, _ := b.do(http.MethodGet, path, nil)
 			var got map[string]json.RawMessage
 			if err := json.Unmarshal([]byte(body), &got); err != nil || status != http.StatusOK {

@@ -1,6 +1,7 @@
 package label
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -112,8 +113,9 @@ func (t Template) Layout(v Values, p Printer, face *raster.Typeface) (*Layout, e
 	p = p.withDefaults()
 	l := &Layout{printer: p, template: t, face: face}
 	l.Width, l.Height = l.dots(t.Width), l.dots(t.Height)
-	for _, e := range t.Elements {
+	for n, e := range t.Elements {
 		var err error
+		warned := len(l.Warnings)
 		switch e.Type {
 		case Text:
 			err = l.text(e, v)
@@ -125,10 +127,22 @@ func (t Template) Layout(v Values, p Printer, face *raster.Typeface) (*Layout, e
 			l.box(e)
 		}
 		if err != nil {
-			return nil, err
+			return nil, inElement(n, err)
+		}
+		for _, w := range l.Warnings[warned:] {
+			_ = inElement(n, w)
 		}
 	}
 	return l, nil
+}
+
+// inElement notes in a *Problem which element it is about, counted from 1.
+func inElement(n int, err error) error {
+	var p *Problem
+	if errors.As(err, &p) {
+		p.Args["element"] = fmt.Sprint(n + 1)
+	}
+	return err
 }
 
 // dots rounds a length in mm. 203 dpi are 8 dots a millimetre, as the makers of print heads count.

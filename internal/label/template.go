@@ -164,11 +164,14 @@ func (t Template) JSON() ([]byte, error) { return json.Marshal(t) }
 
 var idForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
+// ValidID reports whether a template may have that id.
+func ValidID(id string) bool { return idForm.MatchString(id) }
+
 // Check returns a *Problem that names what is wrong with a template. One that passes may still be too
 // small for what it is given to say.
 func (t Template) Check() error {
 	switch {
-	case !idForm.MatchString(t.ID):
+	case !ValidID(t.ID):
 		return problem("bad_id", "id", t.ID)
 	case fields[t.Kind] == nil:
 		return problem("bad_kind", "kind", string(t.Kind))

@@ -1,9 +1,12 @@
 package raster
 
 import (
+	"errors"
 	"fmt"
 	"image"
+	"io/fs"
 	"os"
+	"sort"
 	"strings"
 	"sync"
 
@@ -35,6 +38,22 @@ func OpenTypeface(path string) (*Typeface, error) {
 		return nil, fmt.Errorf("open font %s: %w", path, err)
 	}
 	return &Typeface{file: file, font: f}, nil
+}
+
+// systemTypeface is where Debian's fonts-noto-cjk puts its font.
+const systemTypeface = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
+
+// SystemTypeface opens the font that draws Chinese: the one named, or else Debian's. It is nil when none is named and
+// Debian's is not there.
+func SystemTypeface(named string) (*Typeface, error) {
+	if named != "" {
+		return OpenTypeface(named)
+	}
+	t, err := OpenTypeface(systemTypeface)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return t, err
 }
 
 // Close closes the font file.
@@ -138,16 +157,14 @@ func (t *Typeface) Measure(s string, size int) (int, error) {
 	return font.MeasureString(face, Visible(s)).Ceil(), nil
 }
 
-// Shorten takes away the end of s until it fits, and says so.
+// Shorten takes away the end of s until it fits, and says so. Less of a text must fit where more of it does.
 func Shorten(s string, fits func(string) bool) string {
 	const more = ".."
 	r := []rune(s)
-	for n := len(r) - 1; n > 0; n-- {
-		if short := strings.TrimRight(string(r[:n]), " ") + more; fits(short) {
-			return short
-		}
-	}
-	return more
+	short := func(n int) string { return strings.TrimRight(string(r[:n]), " ") + more }
+	// To measure is what costs: it is asked for a few lengths only.
+	n := sort.Search(max(0, len(r)-1), func(n int) bool { return !fits(short(n + 1)) })
+	return short(n)
 }
 
 // Font returns the font, for those who draw its outlines.

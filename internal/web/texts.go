@@ -100,6 +100,22 @@ func (t *Texts) Text(l Lang, key string, args map[string]string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
+// Sentence is Text for arguments that may be texts themselves: a value "text:KEY" is looked up.
+func (t *Texts) Sentence(l Lang, key string, args map[string]string) string {
+	told := make(map[string]string, len(args))
+	for name, value := range args {
+		told[name] = t.word(l, value)
+	}
+	return t.Text(l, key, told)
+}
+
+func (t *Texts) word(l Lang, value string) string {
+	if key, ok := strings.CutPrefix(value, "text:"); ok && t.Has(key) {
+		return t.Text(l, key, nil)
+	}
+	return value
+}
+
 // guessLang chooses for a reader who has not chosen: English where the browser asks for it
 // and not for Chinese, else the default.
 func guessLang(acceptLanguage string) Lang {

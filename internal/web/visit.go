@@ -54,6 +54,14 @@ func (v *Visit) In(l Lang, key string, args map[string]string) string {
 	return v.server.texts.Text(l, key, args)
 }
 
+// Sentence is T for arguments that may be texts themselves, see Texts.Sentence.
+func (v *Visit) Sentence(key string, args map[string]string) string {
+	return v.server.texts.Sentence(v.Lang, key, args)
+}
+
+// Word returns the text that "text:KEY" names in the reader's language, and everything else as it is.
+func (v *Visit) Word(value string) string { return v.server.texts.word(v.Lang, value) }
+
 // Address returns the network address that the request came from. Headers that claim
 // another one are not believed.
 func (v *Visit) Address() string { return v.Context().RemoteIP().String() }

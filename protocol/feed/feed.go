@@ -20,7 +20,7 @@ import (
 
 // Names of the feeds. A warehouse's feeds have its code after a slash.
 const (
-	Catalogue = "catalogue" // items; for every node
+	Catalogue = "catalogue" // items and label templates; for every node
 	places    = "locations/"
 	siblings  = "siblings/"
 )
@@ -42,6 +42,7 @@ const (
 	KindItem     EntryKind = 1
 	KindLocation EntryKind = 2
 	KindChange   EntryKind = 3
+	KindLabel    EntryKind = 4
 	KindNumbers  EntryKind = 5
 )
 
@@ -81,6 +82,15 @@ type Location struct {
 	Active bool
 }
 
+// Label is a label template. A later entry with the same id replaces an earlier one; one that is not active takes the
+// template back, and where a program brings one of that id along, that one counts again.
+type Label struct {
+	_      struct{} `cbor:",toarray"`
+	ID     string
+	Body   []byte // the template as JSON, see docs/labels.md; its "id" is ID
+	Active bool
+}
+
 // Use says what a bin is for. The words are stored and sent.
 type Use string
 
@@ -110,7 +120,7 @@ type Numbers struct {
 	Count  uint64
 }
 
-// Pack makes the entry of v, which is an Item, a Location, a Sibling or Numbers.
+// Pack makes the entry of v, which is an Item, a Location, a Sibling, a Label or Numbers.
 func Pack(v any) (Entry, error) {
 	var k EntryKind
 	switch v.(type) {
@@ -120,6 +130,8 @@ func Pack(v any) (Entry, error) {
 		k = KindLocation
 	case Sibling:
 		k = KindChange
+	case Label:
+		k = KindLabel
 	case Numbers:
 		k = KindNumbers
 	default:
@@ -129,7 +141,7 @@ func Pack(v any) (Entry, error) {
 	return Entry{Kind: k, Version: 1, Payload: b}, err
 }
 
-// Unpack reads an entry; it returns an Item, a Location, a Sibling, Numbers, or change.ErrUnknown.
+// Unpack reads an entry; it returns an Item, a Location, a Sibling, a Label, Numbers, or change.ErrUnknown.
 func (e Entry) Unpack() (any, error) {
 	if e.Version == 1 {
 		switch e.Kind {
@@ -139,6 +151,8 @@ func (e Entry) Unpack() (any, error) {
 			return unpack[Location](e)
 		case KindChange:
 			return unpack[Sibling](e)
+		case KindLabel:
+			return unpack[Label](e)
 		case KindNumbers:
 			return unpack[Numbers](e)
 		}

@@ -20,6 +20,8 @@ func values() []any {
 		Location{ID: "SHA/RECV", Name: "收货区", Use: UseReceiving, Active: true},
 		Sibling{Node: "sha-2", Epoch: 1, Number: 7, Change: []byte{1, 2, 3}},
 		Numbers{Node: "sha-1", Epoch: 2, Prefix: "6910420", First: 50_000, Count: 10_000},
+		Label{ID: "lot", Body: []byte(`{"id":"lot","name":"批次标签"}`), Active: true},
+		Label{ID: "lot", Body: []byte{}},
 	}
 }
 
@@ -78,7 +80,8 @@ func TestNews(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, strange := range []Entry{{Kind: 99, Version: 1, Payload: e.Payload}, {Kind: KindItem, Version: 2, Payload: e.Payload}, {Kind: KindLocation, Version: 1, Payload: e.Payload}, {Kind: KindItem, Version: 1}} {
+	for _, strange := range []Entry{{Kind: 99, Version: 1, Payload: e.Payload}, {Kind: KindItem, Version: 2, Payload: e.Payload}, {Kind: KindLocation, Version: 1, Payload: e.Payload}, {Kind: KindLabel, Version: 1, Payload: e.Payload},
+		{Kind: KindLabel, Version: 2, Payload: []byte{0x83, 0x61, 'a', 0x40, 0xf5}}, {Kind: KindItem, Version: 1}} {
 		if v, err := strange.Unpack(); !errors.Is(err, change.ErrUnknown) {
 			t.Errorf("%+v is %+v, %v; want ErrUnknown", strange, v, err)
 		}
@@ -102,6 +105,13 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Add(payload)
 	f.Add([]byte{0x86})
+	// A chunk with one label: as it is, with the template as a text instead of bytes, and without it.
+	for _, label := range []string{"\x83caabA{\xf5", "\x83caaba{\xf5", "\x83caab\xf6\xf4", "\x82caab\xf5"} {
+		one := Chunk{Org: "acme", Feed: Catalogue, LogEpoch: 1, Version: 1, Entries: []Entry{{Kind: KindLabel, Version: 1, Payload: []byte(label)}}}
+		if payload, err := change.Marshal(one); err == nil {
+			f.Add(payload)
+		}
+	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		signed, err := change.Sign(key, change.TypeChunk, payload)
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"strings"
 
@@ -19,21 +18,12 @@ import (
 // openTypeface opens the font that draws Chinese on labels. Where none was named and Debian's is not
 // there, names in Chinese are left to the printers' own fonts.
 func openTypeface(c config, log *slog.Logger) (*raster.Typeface, error) {
-	if c.Typeface != "" {
-		return raster.OpenTypeface(c.Typeface)
-	}
-	face, err := raster.OpenTypeface(defaultTypeface)
-	if errors.Is(err, fs.ErrNotExist) {
-		if c.LabelFont == "" && c.printers() {
-			log.Warn("no font for Chinese on labels: install fonts-noto-cjk, or set typeface or label_font")
-		}
-		return nil, nil
+	face, err := raster.SystemTypeface(c.Typeface)
+	if face == nil && err == nil && c.LabelFont == "" && c.printers() {
+		log.Warn("no font for Chinese on labels: install fonts-noto-cjk, or set typeface or label_font")
 	}
 	return face, err
 }
-
-// defaultTypeface is where Debian's fonts-noto-cjk puts its font.
-const defaultTypeface = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
 
 func (c config) printers() bool {
 	for _, d := range c.Devices {

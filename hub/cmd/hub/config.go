@@ -34,6 +34,9 @@ type config struct {
 	// GS1Prefix is the company's GS1 prefix (4 to 12 digits), under which pallets get their SSCCs; empty for none.
 	GS1Prefix string `toml:"gs1_prefix"`
 
+	// Typeface is a font file that draws Chinese in previews of labels; default: that of Debian's fonts-noto-cjk.
+	Typeface string `toml:"typeface"`
+
 	// Pages is the HTTPS listener of the pages for people.
 	Pages listener `toml:"pages"`
 	// Nodes is the HTTPS listener where nodes enrol and renew their certificates.
@@ -81,7 +84,7 @@ func loadConfig(path string) (config, error) {
 		c.MQTT.Listen = ":8883"
 	}
 	dir := filepath.Dir(path)
-	for _, p := range []*string{&c.DataDir, &c.KeyFile} {
+	for _, p := range []*string{&c.DataDir, &c.KeyFile, &c.Typeface} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

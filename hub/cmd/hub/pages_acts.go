@@ -11,6 +11,7 @@ import (
 	"stockade/hub/dashboard"
 	"stockade/hub/fleet"
 	"stockade/hub/master"
+	"stockade/hub/preview"
 	"stockade/hub/store"
 	"stockade/internal/identity"
 	"stockade/internal/web"
@@ -28,6 +29,12 @@ func refusal(err error) error {
 		return web.Fail(http.StatusConflict, "held.decided").Because(err)
 	case errors.Is(err, fleet.ErrHeld):
 		return web.Fail(http.StatusConflict, "held.still_held").Because(err)
+	case errors.Is(err, store.ErrLabelChanged):
+		return web.Fail(http.StatusConflict, "labels.changed_meanwhile").Because(err)
+	case errors.Is(err, store.ErrLabels):
+		return web.Fail(http.StatusUnprocessableEntity, "labels.too_many", "most", strconv.Itoa(store.MaxLabels)).Because(err)
+	case errors.Is(err, preview.ErrBusy):
+		return web.Fail(http.StatusServiceUnavailable, "error.busy").Because(err)
 	case errors.Is(err, store.ErrCode):
 		return web.Fail(http.StatusConflict, "master.code_taken").Because(err)
 	}

@@ -21,8 +21,10 @@ import (
 	"stockade/hub/fleet"
 	"stockade/hub/intake"
 	"stockade/hub/master"
+	"stockade/hub/preview"
 	"stockade/internal/mqtt"
 	"stockade/internal/pki"
+	"stockade/internal/raster"
 	"stockade/protocol/stock"
 	"stockade/protocol/topic"
 )
@@ -92,6 +94,8 @@ type server struct {
 	sessions  *intake.Sessions
 	intake    *intake.Intake
 	publisher *master.Publisher
+	typeface  *raster.Typeface // draws Chinese in previews; nil without a font
+	previews  *preview.Drawer
 }
 
 func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err error) {
@@ -104,6 +108,13 @@ func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err er
 	if s.cert, err = serverCertificate(h); err != nil {
 		return nil, err
 	}
+	if s.typeface, err = raster.SystemTypeface(h.cfg.Typeface); err != nil {
+		return nil, err
+	}
+	if s.typeface == nil {
+		log.Warn("no font for Chinese: previews of labels show it as boxes; install fonts-noto-cjk, or set typeface")
+	}
+	s.previews = preview.New(s.typeface)
 	if s.nodes, err = listen(ctx, h.cfg.Nodes.Listen); err != nil {
 		return nil, err
 	}
@@ -249,6 +260,9 @@ func (s *server) stop(ctx context.Context) {
 		if err := s.broker.Shutdown(limit); err != nil {
 			s.log.Warn("broker did not stop in time", "err", err)
 		}
+	}
+	if s.typeface != nil {
+		_ = s.typeface.Close() // it was only read
 	}
 	_ = os.Remove(filepath.Join(s.cfg.DataDir, addressesFile)) // it may never have been written
 }

@@ -9,7 +9,9 @@ import (
 	"stockade/hub/fleet"
 	"stockade/hub/keyring"
 	"stockade/hub/store"
+	"stockade/internal/label"
 	"stockade/internal/vault"
+	"stockade/internal/web"
 	"stockade/protocol/topic"
 )
 
@@ -72,6 +74,8 @@ func hints() []hint {
 		{fleet.ErrReason, "请用 --reason 说明理由，它会永久写入日志。", "give the reason with --reason; it stands in the log for ever."},
 		{store.ErrDecided, "已经有人作出决定。", "somebody has decided already."},
 		{store.ErrCode, "条码已属于另一个商品。", "the barcode belongs to another item already."},
+		{store.ErrLabelChanged, "别人刚刚保存过这个模板，没有覆盖。请重新打开后再改。", "somebody else has written the template meanwhile; nothing was overwritten. Open it again."},
+		{store.ErrLabels, "标签模板太多，没有保存。请修改现有的模板。", "there are too many label templates; nothing was stored. Change one that there is."},
 		{store.ErrNotFound, "没有找到。", "not found."},
 		{topic.ErrName, "名称只能由小写字母、数字和 - 组成，最多 40 个字符。", "names have a-z, 0-9 and -, at most 40 characters."},
 		{fs.ErrExist, "文件或文件夹已存在，没有覆盖。", "the file or folder exists already and was not overwritten."},
@@ -85,10 +89,28 @@ func (c *command) explain(err error) string {
 	if errors.As(err, &u) {
 		return c.text(u.zh, u.en)
 	}
+	var p *label.Problem
+	if errors.As(err, &p) {
+		return c.sentence(p)
+	}
 	for _, h := range hints() {
 		if errors.Is(err, h.is) {
 			return fmt.Sprintf("%s (%v)", c.text(h.zh, h.en), err)
 		}
 	}
 	return err.Error()
+}
+
+// sentence says what is wrong with a label template, and with which part of it.
+func (c *command) sentence(p *label.Problem) string {
+	texts, err := web.LoadTexts()
+	if err != nil {
+		return p.Error()
+	}
+	lang := web.Lang(c.text(string(web.Chinese), string(web.English)))
+	s := texts.Sentence(lang, p.Key, p.Args)
+	if n := p.Args["element"]; n != "" {
+		s = texts.Text(lang, "label.in_element", map[string]string{"element": n, "problem": s})
+	}
+	return s
 }
