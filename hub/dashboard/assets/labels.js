@@ -6,6 +6,9 @@
   const data = JSON.parse(byID("label-data").textContent), texts = data.texts;
   const csrf = document.querySelector("meta[name=csrf]").content;
   const sheet = byID("sheet"), canvas = byID("picture"), boxes = byID("boxes"), list = byID("elements");
+  // Where frames lie is a style sheet of its own: attributes would be inline style.
+  const places = new CSSStyleSheet();
+  document.adoptedStyleSheets = [...document.adoptedStyleSheets, places];
   const step = 0.5;      // mm: what arrow keys and dragging move by
   const leading = 1.15;  // of lines of text, as package label has it
   const pause = 100;     // ms of silence before the picture is drawn anew
@@ -377,20 +380,16 @@
 
   /** place puts the frames where the elements are, and their numbers into the open form. */
   function place() {
-    sheet.style.aspectRatio = `${t.width || 1} / ${t.height || 1}`;
-    sheet.style.width = `min(100%, calc(var(--sheet) * ${(t.width || 1) / (t.height || 1)}))`;
-    const percent = (v, of) => `${of > 0 ? (100 * v) / of : 0}%`;
+    const ratio = (t.width || 1) / (t.height || 1), percent = (v, of) => `${of > 0 ? (100 * v) / of : 0}%`;
+    const rules = [`#sheet { aspect-ratio: ${ratio}; width: min(100%, calc(var(--sheet) * ${ratio})); }`];
     [...boxes.children].forEach((b, i) => {
       const e = t.elements[i], high = heightOf(e) || 0;
-      b.style.left = percent(e.x, t.width);
-      b.style.top = percent(e.y, t.height);
-      b.style.width = percent(e.width, t.width);
-      b.style.height = percent(high, t.height);
       // What is small lies above what is large, so that both can be reached.
-      b.style.zIndex = String(900 - Math.min(890, Math.round((890 * e.width * high) / (t.width * t.height || 1))));
-      if (i === selected) b.style.zIndex = "";
+      const above = 900 - Math.min(890, Math.round((890 * e.width * high) / (t.width * t.height || 1)));
+      rules.push(`.part[data-at="${i}"] { left: ${percent(e.x, t.width)}; top: ${percent(e.y, t.height)}; width: ${percent(e.width, t.width)}; height: ${percent(high, t.height)}; z-index: ${i === selected ? 1000 : above || 0}; }`);
       b.classList.toggle("on", i === selected);
     });
+    places.replaceSync(rules.join("\n"));
     const e = t.elements[selected];
     byID("where").textContent = e ? `${e.x}, ${e.y} · ${e.width} × ${tidy(heightOf(e) || 0)}` : "";
     for (const input of list.querySelectorAll("[data-element]")) if (input !== document.activeElement && e) input.value = e[input.dataset.element] ?? (input.dataset.element === "lines" ? 1 : 0);
@@ -417,6 +416,7 @@
     if (before !== i) choose(i, true);
     if (ev.pointerType === "touch" && before !== i) return;
     ev.preventDefault();
+    changedAt = 0; // a drag is taken back by itself
     const frame = boxes.children[i], grip = ev.target.classList.contains("grip"), e = t.elements[i], from = structuredClone(e);
     const scale = t.width / sheet.clientWidth; // mm a pixel
     const snap = (px) => Math.round((px * scale) / step) * step;
@@ -426,7 +426,7 @@
     };
     const end = () => {
       frame.removeEventListener("pointermove", go);
-      changedAt = 0; // the next drag is taken back by itself
+      changedAt = 0;
     };
     frame.setPointerCapture(ev.pointerId);
     frame.addEventListener("pointermove", go);
@@ -469,28 +469,24 @@
 
   /** take reads a template from a file: what the server can not read as one is not taken. */
   async function take(file) {
-    let found;
+    const refuse = (why) => { problem = why; showProblem(); };
+    let found = null;
     try {
       found = JSON.parse(await file.text());
     } catch {
-      problem = { element: 0, message: texts.not_json };
-      showProblem();
-      return;
+      // said below
     }
-    if (!found || typeof found !== "object" || !Array.isArray(found.elements) || !found.elements.every((e) => e && typeof e === "object")) found = {};
+    if (!Array.isArray(found?.elements) || !found.elements.every((e) => e && typeof e === "object")) return refuse({ element: 0, message: texts.not_json });
     const res = await post("/api/v1/labels/preview", order(found)).catch(() => null);
-    const why = res && !res.ok ? await refusal(res) : null;
-    if (!res || !found.elements || ["label.template_unreadable", "label.template_large", "label.bad_kind"].includes(why?.code)) {
-      problem = why ?? { element: 0, message: res ? texts.not_json : texts.offline };
-      showProblem();
-      return;
-    }
+    if (!res) return refuse({ element: 0, message: texts.offline });
+    const why = res.ok ? null : await refusal(res);
+    if (why && ["label.template_unreadable", "label.template_large", "label.bad_kind"].includes(why.code)) return refuse({ ...why, element: 0 });
     found.id = data.new && found.id ? found.id : t.id;
     t = found;
     selected = t.elements.length ? 0 : -1;
     values = {};
     byID("values").dataset.shown = "?";
-    changed(true);
+    return changed(true);
   }
 
   function give() {

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"stockade/edge/store"
 	"stockade/internal/symbol"
+	"stockade/test/play"
 	"stockade/test/rig"
 )
 
@@ -19,8 +21,8 @@ type command struct {
 	Raw     []byte   // scan: base64 of the bytes that the scanner sends
 	Device  string   // device: "paper", "ribbon", "head", "fast", "scanner" or "printer"
 	Good    bool     // device: there, closed, fast, plugged in; line: mended
-	Node    string   // stop, start, clone, edge
-	Args    []string // hub, edge: a command with its arguments
+	Node    string   // stop, start, clone, edge, template
+	Args    []string // hub, edge: a command with its arguments; template: an id
 	Kind    string   // symbol: one of symbol.Kinds
 	Message string   // symbol: what it says
 }
@@ -34,13 +36,14 @@ type answer struct {
 }
 
 var commands = map[string]func(*world, context.Context, command) (answer, error){
-	"scan":   (*world).scan,
-	"device": (*world).device,
-	"labels": (*world).labels,
-	"line":   (*world).line,
-	"hub":    (*world).hubCLI,
-	"edge":   (*world).edgeCLI,
-	"stop":   (*world).stopNode,
+	"scan":     (*world).scan,
+	"device":   (*world).device,
+	"labels":   (*world).labels,
+	"template": (*world).template,
+	"line":     (*world).line,
+	"hub":      (*world).hubCLI,
+	"edge":     (*world).edgeCLI,
+	"stop":     (*world).stopNode,
 	"start": func(w *world, ctx context.Context, c command) (answer, error) {
 		p, err := w.startNode(ctx, c.Node)
 		return answer{Address: p.Address}, err
@@ -167,6 +170,26 @@ func (w *world) labels(_ context.Context, c command) (answer, error) {
 		return answer{}, errors.Join(err, errors.New("no printer"))
 	}
 	return answer{Labels: len(d.printer.Labels())}, nil
+}
+
+// template returns a label template as a node has it, as JSON; nothing when it has none.
+func (w *world) template(ctx context.Context, c command) (a answer, err error) {
+	e := w.edges[c.Node]
+	if e == nil || len(c.Args) != 1 {
+		return answer{}, fmt.Errorf("no node %q, or no template is named", c.Node)
+	}
+	err = play.WithStore(ctx, e, func(s *store.Store) error {
+		return s.View(ctx, func(tx *store.Tx) error {
+			t, err := tx.LabelTemplate(c.Args[0])
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			b, err2 := t.JSON()
+			a.Output = string(b)
+			return errors.Join(err, err2)
+		})
+	})
+	return a, err
 }
 
 func (w *world) line(_ context.Context, c command) (answer, error) {
