@@ -127,3 +127,33 @@ func TestLabelRefuses(t *testing.T) {
 		}
 	}
 }
+
+// FuzzLabel: whatever comes as a template is refused with a problem, or sent to nodes as something that they read as the same.
+func FuzzLabel(f *testing.F) {
+	for _, tp := range label.Standard() {
+		b, err := tp.JSON()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte(`{"id":"x","kind":"bin","name":"\ud800","width":1e308,"height":-0,"elements":[{"type":"text","x":1e-320}]}`))
+	f.Add([]byte(`{"ID":"x","Kind":"bin","name":"x","NAME":"<&>","width":60,"height":30,"elements":[{"type":"text","width":50,"size":2,"content":"{bin!}[[{bin}]"}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		tp, l, err := master.Label(b)
+		if err != nil {
+			var p *label.Problem
+			if !errors.As(err, &p) {
+				t.Fatalf("%v is no problem that people are told", err)
+			}
+			return
+		}
+		again, err := label.ParseTemplate(l.Body)
+		if err != nil || l.ID != tp.ID || again.ID != tp.ID || !label.ValidID(l.ID) || len(l.Body) > label.MaxTemplate {
+			t.Fatalf("%s is sent as %s, which is %+v, %v", b, l.Body, again, err)
+		}
+		if _, l2, err := master.Label(l.Body); err != nil || string(l2.Body) != string(l.Body) {
+			t.Fatalf("%s is sent as %s, then as %s, %v", b, l.Body, l2.Body, err)
+		}
+	})
+}

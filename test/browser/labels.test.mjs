@@ -94,7 +94,7 @@ step("what would not be printed is said beside the element, and is not saved", a
   await open(3);
   await field("宽（毫米）").fill("12");
   await field("高（毫米）").fill("4");
-  await element(3).locator(".element-problem").getByText(/条码放不下：需要宽 \d+ 毫米，现在只有 4 毫米/).waitFor();
+  await element(3).locator(".element-problem").getByText(/条码放不下：需要 \d+ 毫米，现在只有 4 毫米/).waitFor();
   assert.match(await problem().innerText(), /^元素 3：/);
   assert.ok(await frame(3).evaluate((e) => e.classList.contains("bad")));
   assert.ok(await save().isDisabled());

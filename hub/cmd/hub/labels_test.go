@@ -77,7 +77,7 @@ func TestLabelCommands(t *testing.T) {
 		args []string
 		say  string
 	}{
-		{[]string{"label", "import", file}, "元素 2：条码放不下：需要宽"},
+		{[]string{"label", "import", file}, "元素 2：条码放不下：需要"},
 		{[]string{"label", "import", file, "--lang", "en"}, "Element 2: The barcode does not fit"},
 		{[]string{"label", "import", big}, "模板太大"},
 		{[]string{"label", "import", s.path("none.json")}, "找不到文件"},

@@ -73,7 +73,7 @@
   function showStatus() {
     const status = byID("status");
     status.dataset.state = problem ? "bad" : dirty() ? "dirty" : "";
-    status.textContent = problem ? texts.fix_first : dirty() ? texts.unsaved : data.new ? "" : texts.saved;
+    status.textContent = problem ? texts.fix_first : dirty() ? texts.unsaved : worthSaving() ? "" : texts.saved;
     byID("save").disabled = Boolean(problem) || !worthSaving();
     byID("undo").disabled = !earlier.length;
   }
