@@ -29,6 +29,8 @@
 //	POST /api/v1/prints/{id}/printed  {}                          -> PrintJob; a person saw the label
 //	POST /api/v1/prints/{id}/cancel   {}                          -> PrintJob
 //	POST /api/v1/prints/{id}/again    {"reason":"..."}            -> PrintJob, the new one
+//	POST /api/v1/labels/preview  LabelOrder                       -> image/png; "X-Warnings" holds a JSON text
+//	POST /api/v1/labels/print    LabelOrder                       -> {"labels":3}
 //	GET  /api/v1/sync                            -> Sync
 //	GET  /station/{id}/events                    -> server-sent events
 //
@@ -125,6 +127,7 @@ type Deps struct {
 	Delivery  Delivery
 	Devices   Devices
 	Printing  Printing
+	Labels    Labels
 
 	// Open reports whether a station may work without anybody signed in; its acts are then
 	// recorded as the station's. Nil means none may.
@@ -154,7 +157,7 @@ func Site(deps Deps) (web.Site, error) {
 		}
 	}
 	return web.Site{
-		Routes:    slices.Concat(d.stationRoutes(), d.passRoutes(), d.setupRoutes(), d.branchRoutes(), d.printRoutes()),
+		Routes:    slices.Concat(d.stationRoutes(), d.passRoutes(), d.setupRoutes(), d.branchRoutes(), d.printRoutes(), d.labelRoutes()),
 		Templates: templates,
 		Assets:    files,
 		Menu: []web.Link{
@@ -162,6 +165,7 @@ func Site(deps Deps) (web.Site, error) {
 			{Path: "/stock", Text: "menu.stock", Permission: "stock.read"},
 			{Path: "/movements", Text: "menu.movements", Permission: "movement.read"},
 			{Path: "/stations", Text: "menu.stations", Permission: "station.read"},
+			{Path: "/labels", Text: "menu.print_labels", Permission: "print.create"},
 			{Path: "/printing", Text: "menu.printing", Permission: "print.read"},
 		},
 	}, nil

@@ -56,7 +56,9 @@ func read(t *testing.T, picture image.Image, i item) string {
 }
 
 // plain takes away what announces GS1.
-func plain(s string) string { return strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(s, "]C1"), "\x1d"), "\x1d") }
+func plain(s string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(s, "]C1"), "\x1d"), "\x1d")
+}
 
 // TestPicturesAreRead: whatever a label says in bars or a matrix, an independent reader reads from its picture, at every
 // resolution and in the layout of every language.

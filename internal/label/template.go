@@ -267,3 +267,13 @@ func (t Template) Title(lang string) string {
 	}
 	return t.Name
 }
+
+// Requires reports whether no label comes without that field.
+func (t Template) Requires(name string) bool {
+	for _, e := range t.Elements {
+		if strings.Contains(e.Content, "{"+name+"!}") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -76,29 +77,41 @@ func (n *node) queueLabel(tx *store.Tx, printer string, f station.Feedback, w st
 }
 
 // renderLabel makes a label of a template and its values, JSON: what is sent to the printer, and a picture of it as PNG.
-func (n *node) renderLabel(d deviceConfig, template string, content []byte) (data, picture []byte, err error) {
+func (n *node) renderLabel(ctx context.Context, d deviceConfig, template string, content []byte) (data, picture []byte, err error) {
 	var values label.Values
 	if err := json.Unmarshal(content, &values); err != nil {
 		return nil, nil, fmt.Errorf("read the values of a label: %w", err)
 	}
-	for _, t := range label.Standard() {
-		if t.ID != template {
-			continue
-		}
-		l, err := t.Layout(values, n.labelPrinter(d), n.typeface)
-		var p *label.Problem
-		if errors.As(err, &p) && p.Key == "label.bad_value" && values["gtin"] != "" {
-			// A lot that can not stand in a barcode: the goods need a label more than the label needs a barcode.
-			values["gtin"] = ""
-			l, err = t.Layout(values, n.labelPrinter(d), n.typeface)
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		picture, err := l.Picture().PNG()
-		return l.Commands(), picture, err
+	t, err := n.templateOf(ctx, template)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil, &label.Problem{Key: "newlabel.no_template", Args: map[string]string{"template": template}}
 	}
-	return nil, nil, fmt.Errorf("no label template %q", template)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := t.Layout(values, n.labelPrinter(d), n.typeface)
+	var p *label.Problem
+	if errors.As(err, &p) && p.Key == "label.bad_value" && values["gtin"] != "" {
+		// A lot that can not stand in a barcode: the goods need a label more than the label needs a barcode.
+		values["gtin"] = ""
+		l, err = t.Layout(values, n.labelPrinter(d), n.typeface)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	picture, err = l.Picture().PNG()
+	return l.Commands(), picture, err
+}
+
+// templates returns the templates that labels can be printed with, templateOf one of them or store.ErrNotFound.
+func (n *node) templates(ctx context.Context) (out []label.Template, err error) {
+	err = n.store.View(ctx, func(tx *store.Tx) (err error) { out, err = tx.LabelTemplates(); return err })
+	return out, err
+}
+
+func (n *node) templateOf(ctx context.Context, id string) (t label.Template, err error) {
+	err = n.store.View(ctx, func(tx *store.Tx) (err error) { t, err = tx.LabelTemplate(id); return err })
+	return t, err
 }
 
 // labelPrinter is what labels are laid out for.

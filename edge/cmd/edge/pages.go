@@ -38,7 +38,7 @@ func (n *node) pages(ctx context.Context, stdout io.Writer) (*web.Server, error)
 	if err != nil {
 		return nil, err
 	}
-	site, err := dashboard.Site(dashboard.Deps{Station: stations{n}, Stock: stockPages{n}, Movements: movements{n}, Delivery: deliveryPages{n}, Devices: devices{n}, Printing: printing{n}, Open: n.open,
+	site, err := dashboard.Site(dashboard.Deps{Station: stations{n}, Stock: stockPages{n}, Movements: movements{n}, Delivery: deliveryPages{n}, Devices: devices{n}, Printing: printing{n}, Labels: labels{n}, Open: n.open,
 		Face: n.typeface, Version: version})
 	if err != nil {
 		return nil, err
@@ -472,15 +472,20 @@ func (n *node) people(ctx context.Context, stdout io.Writer) (*identity.Service,
 	return people, err
 }
 
-// record adds an audit entry about a person to the outbox, in the transaction of what it records.
-func (n *node) record(tx *vault.Tx, e change.Entry, p identity.Person) error {
+// made returns what a change tells of its making when a person is behind it; the node itself when nobody is.
+func (n *node) made(p identity.Person) change.Meta {
 	stamp, quality := n.clock.Now()
 	actor := p.Actor()
 	if actor == "" {
 		actor = string(n.enrolment.Trust.Node)
 	}
-	c, err := change.OfEntry(change.Meta{Time: stamp, Quality: quality, Actor: actor, Session: p.Session, Terminal: p.Address,
-		Day: stock.Date(n.clock.Wall().In(n.config.zone()).Format(time.DateOnly)), Zone: n.config.Zone}, e)
+	return change.Meta{Time: stamp, Quality: quality, Actor: actor, Session: p.Session, Terminal: p.Address,
+		Day: stock.Date(n.clock.Wall().In(n.config.zone()).Format(time.DateOnly)), Zone: n.config.Zone}
+}
+
+// record adds an audit entry about a person to the outbox, in the transaction of what it records.
+func (n *node) record(tx *vault.Tx, e change.Entry, p identity.Person) error {
+	c, err := change.OfEntry(n.made(p), e)
 	if err != nil {
 		return err
 	}

@@ -165,7 +165,7 @@ func (n *node) renderQueued(ctx context.Context) error {
 
 // renderPrint makes the label of a job, or takes the job out of the queue with the reason why there can be none.
 func (n *node) renderPrint(ctx context.Context, p store.Print) error {
-	data, picture, err := n.renderFor(p)
+	data, picture, err := n.renderFor(ctx, p)
 	if err != nil {
 		n.log.Warn("no label", "station", p.Station, "job", p.ID, "movement", p.Movement, "error", err)
 	}
@@ -185,10 +185,10 @@ func (n *node) renderPrint(ctx context.Context, p store.Print) error {
 	return err
 }
 
-func (n *node) renderFor(p store.Print) (data, picture []byte, err error) {
+func (n *node) renderFor(ctx context.Context, p store.Print) (data, picture []byte, err error) {
 	for _, d := range n.config.Devices {
 		if d.Name == p.Printer && d.Kind == string(device.KindPrinter) {
-			data, picture, err := n.renderLabel(d, p.Template, p.Content)
+			data, picture, err := n.renderLabel(ctx, d, p.Template, p.Content)
 			if err == nil && (len(data) == 0 || len(data) > store.MaxPrintData) {
 				err = store.ErrPrintTooLong
 			}
