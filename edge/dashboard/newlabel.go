@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,6 +77,20 @@ const (
 	maxList   = 8 << 10
 )
 
+// LabelLink returns the address of the form that has the row's goods filled in.
+func (r StockRow) LabelLink() string {
+	template, q := "item", url.Values{"sku": {string(r.SKU)}}
+	for name, value := range map[string]string{"lot": string(r.Lot), "expiry": string(r.Expiry), "serial": string(r.Serial)} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if r.Lot != "" || r.Expiry != "" {
+		template = "lot"
+	}
+	return "/labels/" + template + "?" + q.Encode()
+}
+
 func (d *dashboard) labelRoutes() []web.Route {
 	route := func(method, path, permission string, h web.Handler) web.Route {
 		return web.Route{Method: method, Path: path, Permission: permission, Handler: h}
@@ -104,7 +119,7 @@ type labelPage struct {
 	Printers []Device
 	Order    LabelOrder
 	Problem  string
-	Texts    string // JSON for the script
+	Texts    map[string]string // for the script
 }
 
 func (d *dashboard) labelTemplate(v *web.Visit) (LabelTemplate, error) {
@@ -152,11 +167,7 @@ func (d *dashboard) showLabel(v *web.Visit, page labelPage) error {
 	for _, key := range []string{"newlabel.preview_wait", "newlabel.preview_lost"} {
 		texts[key] = v.T(key, nil)
 	}
-	b, err := json.Marshal(texts)
-	if err != nil {
-		return err
-	}
-	page.Lang, page.Texts = v.Lang, string(b)
+	page.Lang, page.Texts = v.Lang, texts
 	return v.Page("label", page)
 }
 

@@ -8,7 +8,7 @@ import { glance, inspect, ready } from "./look.mjs";
 import { begin } from "./people.mjs";
 import { start } from "./rig.mjs";
 
-const data = ["收货口", ...items.map((i) => i.name), ...items.map((i) => i.unit), "没有打出来", "掉进了缝里"];
+const data = ["收货口", ...items.map((i) => i.name), ...items.map((i) => i.unit), "没有打出来", "掉进了缝里", "批次标签", "托盘标签"];
 const step = steps(test);
 let rig, browser, p, office, edge;
 
@@ -31,6 +31,13 @@ const labels = async () => (await rig.call({ do: "labels", station: "dock-1" }))
 const printed = (n) => until(`${n} labels`, async () => (await labels()) === n);
 const bar = (text) => p.page.locator("#print-bar").filter({ hasText: text });
 const noBar = () => p.page.locator("#print-bar[hidden]").waitFor({ state: "attached" });
+const drawn = () => office.page.locator("#preview[data-drawn]").waitFor();
+const black = () => office.page.locator("#preview").evaluate((c) => { // dots of the picture that are black
+  const pixels = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+  let n = 0;
+  for (let i = 0; i < pixels.length; i += 4) if (pixels[i] < 128) n++;
+  return n;
+});
 const section = (id, text) => office.page.locator(`#${id} li, #${id} tr`).filter({ hasText: text });
 
 step("nothing was printed yet", async () => {
@@ -173,6 +180,56 @@ step("a guest of an open station decides nothing, and programs get what people s
   assert.equal(again.status(), 200);
   assert.equal((await again.json()).repeats, jobs[0].id);
   await printed(5);
+});
+
+step("a person looks at a label and has it printed, with the goods of a row filled in", async () => {
+  await office.visit(edge.address, "/stock");
+  await office.page.locator("tr").filter({ hasText: milk.name }).filter({ hasText: "L1" }).getByRole("link", { name: "打标签" }).click();
+  await office.page.getByRole("heading", { name: "批次标签" }).waitFor();
+  assert.equal(await office.page.getByLabel("批号").inputValue(), "L1");
+  assert.equal(await office.page.getByLabel("名称 *").inputValue(), milk.name);
+  await drawn();
+  const before = await black();
+  assert.ok(before > 2000, `${before} dots are black`);
+  await office.page.getByLabel("数量").fill("24");
+  await until("another picture", async () => (await black()) !== before);
+  await inspect(office, "label-lot", data);
+  await office.page.getByLabel("批号").fill("批 1");
+  await office.page.getByRole("status").filter({ hasText: "不能放进条码的 (10)" }).waitFor();
+  await office.page.getByRole("button", { name: "打印", exact: true }).click();
+  await office.page.getByRole("alert").filter({ hasText: "不能放进条码的 (10)" }).waitFor();
+  assert.equal(await office.page.getByLabel("批号").inputValue(), "批 1"); // what was typed is not lost
+  await office.page.getByLabel("批号").fill("L1");
+  await office.page.getByLabel("每张打印份数").fill("2");
+  await office.page.getByRole("button", { name: "打印", exact: true }).click();
+  await office.page.getByRole("heading", { name: "打印", exact: true }).waitFor();
+  await printed(7);
+});
+
+step("pallets get SSCCs of their own, which nobody can type", async () => {
+  await office.visit(edge.address, "/labels");
+  await inspect(office, "labels", data);
+  await office.page.getByRole("link", { name: "托盘标签" }).click();
+  await drawn();
+  assert.equal(await office.page.getByLabel("托盘号 SSCC").count(), 0);
+  await office.page.getByLabel("件数（每件一个号）").fill("2");
+  await glance(office, "label-pallet", data);
+  await office.page.getByRole("button", { name: "打印", exact: true }).click();
+  await printed(9);
+  const { jobs } = await (await office.context.request.get(edge.address + "/api/v1/prints")).json();
+  const numbers = jobs.filter((j) => j.template === "pallet").map((j) => /\d{18}/.exec(j.title)?.[0]);
+  assert.equal(new Set(numbers).size, 2, `numbers ${numbers}`);
+  assert.ok(numbers.every((n) => n?.startsWith("06910420")), `numbers ${numbers}`);
+});
+
+step("a bin label for each bin that is named, and a PDF of them", async () => {
+  await office.visit(edge.address, "/labels/bin");
+  await office.page.getByLabel("库位编码 *").fill("A-01-1 A-01-2\nA-01-3");
+  await drawn();
+  const [file] = await Promise.all([office.page.waitForEvent("download"), office.page.getByRole("button", { name: "存为 PDF" }).click()]);
+  assert.match(file.suggestedFilename(), /^label-bin\.pdf$/);
+  await office.page.getByRole("button", { name: "打印", exact: true }).click();
+  await printed(12);
 });
 
 step("nothing was wrong meanwhile", async () => {
