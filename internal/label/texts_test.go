@@ -145,3 +145,38 @@ func TestEveryWordOfATemplateHasATranslation(t *testing.T) {
 		t.Errorf("a word that happens to look like a key: %s", got)
 	}
 }
+
+// TestDocumentation: docs/labels.md shows a template that can be printed, and names every field and symbol.
+func TestDocumentation(t *testing.T) {
+	b, err := os.ReadFile("../../docs/labels.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(b)
+	_, example, ok := strings.Cut(doc, "```json\n")
+	example, _, ends := strings.Cut(example, "```")
+	if !ok || !ends {
+		t.Fatal("docs/labels.md has no example")
+	}
+	tp, err := label.ParseTemplate([]byte(example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tp.Layout(tp.Kind.Sample(), label.Printer{}, nil); err != nil {
+		t.Error(err)
+	}
+	for _, k := range label.Kinds() {
+		_, row, ok := strings.Cut(doc, "\n| `"+string(k)+"` ")
+		row, _, _ = strings.Cut(row, "\n")
+		for _, f := range k.Fields() {
+			if !ok || !strings.Contains(row, "`"+f+"`") {
+				t.Errorf("kind %s: field %s is not documented", k, f)
+			}
+		}
+	}
+	for _, s := range symbol.Kinds() {
+		if !strings.Contains(doc, "`"+string(s)+"`") {
+			t.Errorf("symbol %s is not documented", s)
+		}
+	}
+}
