@@ -77,7 +77,7 @@ func (d *dashboard) labelRoutes() []web.Route {
 		{Method: "GET", Path: "/api/v1/labels", Permission: "label.read", Handler: d.apiLabels},
 		{Method: "GET", Path: "/api/v1/labels/:id", Permission: "label.read", Handler: d.apiLabel},
 		{Method: "POST", Path: "/api/v1/labels", Permission: "label.write", Handler: d.apiPutLabel},
-		{Method: "POST", Path: "/api/v1/labels/preview", Permission: "label.write", Handler: d.apiPreview},
+		{Method: "POST", Path: "/api/v1/labels/preview", Permission: "label.read", Handler: d.apiPreview},
 	}
 }
 

@@ -265,6 +265,26 @@ step("two people at once: the second is told", async () => {
   await other.leave();
 });
 
+step("who was signed out goes on where he was", async () => {
+  await p.visit(hub.address, "/labels/lot");
+  await drawn();
+  await open(1);
+  const tab = await p.context.newPage();
+  await tab.goto(hub.address + "/labels");
+  await tab.getByRole("button", { name: "退出" }).click();
+  await tab.locator("#username").waitFor();
+  await field("内容").fill("还在写 {name!}");
+  await problem().getByText("登录已过期").waitFor();
+  await signIn({ page: tab }, password);
+  await tab.getByRole("navigation").waitFor();
+  await tab.close();
+  await field("内容").fill("写完了 {name!}");
+  await drawn();
+  await problem().waitFor({ state: "hidden" });
+  await save().click();
+  await p.page.getByText("已保存为第 5 版").waitFor();
+});
+
 step("a file is exported, changed and imported; what is no template is refused", async () => {
   await p.visit(hub.address, "/labels/lot");
   await drawn();
@@ -284,7 +304,7 @@ step("a file is exported, changed and imported; what is no template is refused",
   await changes("imported", () => p.page.getByLabel("导入文件").setInputFiles(file));
   assert.equal(await p.page.getByLabel("标签宽（毫米）").inputValue(), "80");
   await save().click();
-  await p.page.getByText("已保存为第 5 版").waitFor();
+  await p.page.getByText("已保存为第 6 版").waitFor();
 });
 
 step("the standard template comes back", async () => {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"stockade/edge/store"
+	"stockade/firmware-tools/simulate"
 	"stockade/internal/label"
 	"stockade/test/play"
 	"stockade/test/rig"
@@ -57,6 +58,48 @@ func nameAt(t *testing.T, e *rig.Edge, id string) (name string) {
 func has(t *testing.T, e *rig.Edge, id, name string) {
 	t.Helper()
 	must(t, rig.Until(t.Context(), fmt.Sprintf("template %s as %q at %s", id, name, e.Options.ID), func() (bool, error) { return nameAt(t, e, id) == name, nil }))
+}
+
+// TestThePrinterPrintsIt: the label of a receipt is that of the last template that headquarters wrote.
+func TestThePrinterPrintsIt(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "printer")
+	printer, err := simulate.NewPrinter(link, simulate.PrinterOptions{})
+	must(t, err)
+	defer printer.Close()
+	s, err := play.NewSite(t.Context(), play.Options{Dir: t.TempDir(), Log: t.Output(), Warehouses: []string{"SHA"}, Change: func(o *rig.EdgeOptions) { o.Stations[0].Printer = link }})
+	must(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(s.Logs())
+		}
+		s.Close()
+	})
+	const code = "]E06901234567892"
+	must(t, s.Catalogue(t.Context(), [][]byte{[]byte(code)}))
+	printed := func(n int, want string) {
+		t.Helper()
+		must(t, s.Players[0].Play(t.Context(), []byte(code+"\r")))
+		must(t, rig.Until(t.Context(), fmt.Sprintf("label %d", n), func() (bool, error) { return len(printer.Labels()) >= n, nil }))
+		if got := string(printer.Labels()[n-1]); !strings.Contains(got, want) {
+			t.Errorf("label %d is %s, without %s", n, got, want)
+		}
+	}
+	printed(1, "^PW480^LL320")
+	item := label.Standard()[0]
+	item.Name, item.Width, item.Elements = "大商品标签", 80, append(item.Elements, label.Element{Type: label.Text, X: 40, Y: 35, Width: 39, Size: 3, Content: "AUDITED 2026"})
+	b, err := item.JSON()
+	must(t, err)
+	path := filepath.Join(t.TempDir(), "item.json")
+	must(t, os.WriteFile(path, b, 0o600))
+	_, err = s.Hub.CLI(t.Context(), "label", "import", path)
+	must(t, err)
+	has(t, s.Edges[0], "item", "大商品标签")
+	printed(2, "^FDAUDITED 2026^FS")
+	printed(3, "^PW640^LL320")
+	_, err = s.Hub.CLI(t.Context(), "label", "withdraw", "item")
+	must(t, err)
+	has(t, s.Edges[0], "item", "商品标签")
+	printed(4, "^PW480^LL320")
 }
 
 type put struct {

@@ -4,7 +4,7 @@
 (function () {
   const byID = (id) => document.getElementById(id);
   const data = JSON.parse(byID("label-data").textContent), texts = data.texts;
-  const csrf = document.querySelector("meta[name=csrf]").content;
+  let csrf = document.querySelector("meta[name=csrf]").content;
   const sheet = byID("sheet"), canvas = byID("picture"), boxes = byID("boxes"), list = byID("elements");
   // Where frames lie is a style sheet of its own: attributes would be inline style.
   const places = new CSSStyleSheet();
@@ -300,7 +300,17 @@
     timer = setTimeout(draw, pause);
   }
 
-  const post = (path, body) => fetch(path, { method: "POST", headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf }, body: JSON.stringify(body) });
+  /** post sends JSON. Who has signed in again in another window goes on here: the new session's token is fetched. */
+  async function post(path, body) {
+    const send = () => fetch(path, { method: "POST", headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf }, body: JSON.stringify(body) });
+    const res = await send();
+    if (res.status !== 403 && res.status !== 401) return res;
+    const page = new DOMParser().parseFromString(await (await fetch("/labels")).text(), "text/html");
+    const token = page.querySelector("meta[name=csrf]")?.content;
+    if (!token || token === csrf) return res;
+    csrf = token;
+    return send();
+  }
 
   /** refusal reads why the server has refused something. */
   async function refusal(res) {
