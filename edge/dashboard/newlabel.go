@@ -45,6 +45,11 @@ func (t LabelTemplate) Title(lang web.Lang) string {
 	return t.Name
 }
 
+// Goods reports whether the label tells of an item.
+func (t LabelTemplate) Goods() bool {
+	return slices.ContainsFunc(t.Fields, func(f LabelField) bool { return f.Name == "sku" })
+}
+
 // LabelField is a value that a person fills in.
 type LabelField struct {
 	Name     string // a key under "label.field_"
@@ -118,6 +123,8 @@ type labelPage struct {
 	Lang     web.Lang
 	Printers []Device
 	Order    LabelOrder
+	Asked    string // item that was looked for
+	Unknown  bool   // and not found
 	Problem  string
 	Texts    map[string]string // for the script
 }
@@ -150,7 +157,8 @@ func (d *dashboard) getLabel(v *web.Visit) error {
 	if err != nil {
 		return err
 	}
-	return d.showLabel(v, labelPage{Template: t, Order: LabelOrder{Template: t.ID, Printer: v.Query("printer"), Values: values, Units: 1, Copies: 1}})
+	return d.showLabel(v, labelPage{Template: t, Asked: known["sku"], Unknown: known["sku"] != "" && values["name"] == "",
+		Order: LabelOrder{Template: t.ID, Printer: v.Query("printer"), Values: values, Units: 1, Copies: 1}})
 }
 
 func (d *dashboard) showLabel(v *web.Visit, page labelPage) error {

@@ -202,7 +202,7 @@ step("a person looks at a label and has it printed, with the goods of a row fill
   await office.page.getByLabel("批号").fill("L1");
   await office.page.getByLabel("每张打印份数").fill("2");
   await office.page.getByRole("button", { name: "打印", exact: true }).click();
-  await office.page.getByRole("heading", { name: "打印", exact: true }).waitFor();
+  await office.page.getByRole("heading", { name: "标签打印" }).waitFor();
   await printed(7);
 });
 
@@ -212,8 +212,15 @@ step("pallets get SSCCs of their own, which nobody can type", async () => {
   await office.page.getByRole("link", { name: "托盘标签" }).click();
   await drawn();
   assert.equal(await office.page.getByLabel("托盘号 SSCC").count(), 0);
-  await office.page.getByLabel("件数（每件一个号）").fill("2");
+  await office.page.getByRole("searchbox").fill("no such thing");
+  await office.page.getByRole("button", { name: "填入" }).click();
+  await office.page.getByRole("alert").filter({ hasText: "没有找到" }).waitFor();
+  await office.page.getByRole("searchbox").fill(ean(rice).replace(/^\]E0/, ""));
+  await office.page.getByRole("button", { name: "填入" }).click();
+  await until("the item is filled in", async () => (await office.page.getByLabel("名称").inputValue()) === rice.name);
+  await drawn();
   await glance(office, "label-pallet", data);
+  await office.page.getByLabel("件数（每件一个号）").fill("2");
   await office.page.getByRole("button", { name: "打印", exact: true }).click();
   await printed(9);
   const { jobs } = await (await office.context.request.get(edge.address + "/api/v1/prints")).json();

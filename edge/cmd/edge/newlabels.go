@@ -71,12 +71,21 @@ func (n labels) FillLabel(ctx context.Context, id string, known map[string]strin
 	if sku := known["sku"]; sku != "" {
 		err := n.store.View(ctx, func(tx *store.Tx) error {
 			item, err := tx.Item(stock.SKU(sku))
+			if errors.Is(err, store.ErrNotFound) { // a barcode, as people scan it into the field
+				code := sku
+				if scans := barcode.Decode(barcode.Profile{}, []byte(sku), n.clock.Wall()); len(scans) == 1 && scans[0].GTIN != "" {
+					code = scans[0].GTIN
+				}
+				item, err = tx.ItemByCode(code)
+			}
 			if errors.Is(err, store.ErrNotFound) {
+				delete(v, "sku")
 				return nil
 			}
 			if err != nil {
 				return err
 			}
+			v["sku"] = string(item.SKU)
 			set("name", item.Name)
 			set("name_en", item.NameEN)
 			set("unit", item.Unit)
