@@ -3,7 +3,6 @@ package device
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -11,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // machine is the inside of a printer that is cut: what it understood of the bytes so far outlives the cable.
@@ -135,15 +136,6 @@ func (v *victim) printed() []string {
 	return v.m.labels()
 }
 
-// TestMain lets tests that mostly wait, each for a printer of its own, run side by side.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "32"); err != nil {
-		panic(err)
-	}
-	os.Exit(m.Run())
-}
-
 // cutCase is a language with a printer for it and a job of every part that can be cut.
 type cutCase struct {
 	language Language
@@ -167,6 +159,9 @@ func tsplJob(id string) string {
 // TestCutAtEveryByte: whatever happens at whatever byte of a job, it ends as confirmed or unknown, it is printed at most
 // once and, when it is confirmed, exactly once; and the next job is printed whole.
 func TestCutAtEveryByte(t *testing.T) {
+	var group errgroup.Group
+	group.SetLimit(32) // each waits for a printer of its own, mostly
+	defer func() { _ = group.Wait() }()
 	for i, c := range cutCases {
 		job := len(newTongue(c.language).wrap([]byte(c.job("one"))))
 		for _, what := range []string{"unplug", "fault", "off"} {
@@ -175,9 +170,9 @@ func TestCutAtEveryByte(t *testing.T) {
 				step = 7
 			}
 			for at := i % step; at <= job; at += step {
-				t.Run(fmt.Sprintf("%s-%d/%s/%d", c.language, i, what, at), func(t *testing.T) {
-					t.Parallel()
-					c.run(t, what, at)
+				group.Go(func() error {
+					t.Run(fmt.Sprintf("%s-%d/%s/%d", c.language, i, what, at), func(t *testing.T) { c.run(t, what, at) })
+					return nil
 				})
 			}
 		}
