@@ -57,6 +57,7 @@ func problemOf(err error) string {
 		{serialport.ErrBusy, "busy"}, {serialport.ErrDenied, "denied"}, {serialport.ErrNoPort, "no_port"}, {serialport.ErrUnable, "unable"},
 		{serialport.ErrDescriptors, "descriptors"}, {serialport.ErrUnplugged, "unplugged"}, {fs.ErrNotExist, "absent"}, {syscall.ENXIO, "absent"},
 		{syscall.ENODEV, "absent"}, {ErrNotTaken, "not_taken"}, {ErrNoise, "noise"}, {errTooLong, "too_long"},
+		{errFault, "fault"}, {errNonsense, "nonsense"}, {errQueue, "queue"},
 	} {
 		if errors.Is(err, p.err) {
 			return "error_" + p.word

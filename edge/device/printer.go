@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -162,6 +163,7 @@ const (
 var (
 	errFault    = errors.New("printer reports a fault: look at its display")
 	errNonsense = errors.New("printer's answers make no sense: check its language and baud rate in the configuration")
+	errQueue    = errors.New("print queue can not be read or written")
 )
 
 func (p *Printer) show(r report) {
@@ -246,7 +248,7 @@ func (p *Printer) print(ctx context.Context, l *printerLine, j Job) error {
 // trouble tells of a queue that can not be read or written: a full or failing disk.
 func (p *Printer) trouble(ctx context.Context, err error) {
 	if ctx.Err() == nil {
-		p.status.trouble(err)
+		p.status.trouble(fmt.Errorf("%w: %w", errQueue, err))
 		p.log.Error("print queue", "device", p.config.Name, "error", err)
 	}
 }
