@@ -286,7 +286,8 @@ func idOf(whole, head, tail string) string {
 	return id
 }
 
-// tsplMachine draws on an image and prints it; it is seen printing twice. A stubborn one does not know ESC !. .
+// tsplMachine draws on an image and prints it; it is seen printing twice. A stubborn one does not know ESC !. , and
+// within a bitmap takes every byte for dots.
 type tsplMachine struct {
 	floor
 	stubborn bool
@@ -309,7 +310,7 @@ func (m *tsplMachine) turn(fault bool) []byte {
 }
 
 func (m *tsplMachine) take(b byte) []byte {
-	if b == 0x1b || len(m.esc) > 0 {
+	if (b == 0x1b || len(m.esc) > 0) && (!m.stubborn || m.dots == 0) {
 		if m.esc = append(m.esc, b); len(m.esc) < 3 {
 			return nil
 		}

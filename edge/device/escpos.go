@@ -51,14 +51,14 @@ func (e *escposTongue) hear(b []byte) {
 	e.states = e.states[max(0, len(e.states)-heardLimit):]
 }
 
-func (e *escposTongue) report() (report, bool) {
+func (e *escposTongue) report() (r report, ok, whole bool) {
 	n := len(e.states)
 	if n < 4 {
-		return report{}, false
+		return report{}, false, false
 	}
-	r := readESCPOS([4]byte(e.states[n-4:]))
+	r = readESCPOS([4]byte(e.states[n-4:]))
 	r.reached = e.heard >= 2
-	return r, true
+	return r, true, true
 }
 
 // readESCPOS reads the answers to DLE EOT 1 to 4. The first that holds is what a person has to do first; near-end sensors
@@ -97,11 +97,12 @@ func (e *escposTongue) judge(r report) (verdict, error) {
 	case e.fault:
 		return forgotten, ErrFault
 	default:
-		e.inJob = false
 		return printed, nil
 	}
 	return pending, nil
 }
+
+func (e *escposTongue) over() { e.inJob = false }
 
 // mend fills up a picture or a symbol that was cut, whose bytes are counted; elsewhere the printer passes over NUL.
 func (e *escposTongue) mend(torn int) []byte { return append(make([]byte, torn), "\x1b@"...) }

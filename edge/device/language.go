@@ -52,12 +52,14 @@ type tongue interface {
 	// before counts no more.
 	question(detail bool) []byte
 	hear([]byte)
-	// report returns what was said since the question; ok when the state is among it.
-	report() (r report, ok bool)
+	// report returns what was said since the question: ok when the state is among it, whole when nothing more is to come.
+	report() (r report, ok, whole bool)
 	// wrap returns what is sent for a job, and begins to judge that job.
 	wrap(job []byte) []byte
 	// judge takes a report about the job that was sent, and says why it is forgotten.
 	judge(report) (verdict, error)
+	// over ends the judging of a job.
+	over()
 	// mend returns what ends a job of that many bytes that was cut somewhere, so that what follows is not
 	// taken for a part of it. It prints nothing that was not wholly sent before.
 	mend(torn int) []byte

@@ -18,7 +18,7 @@ func heard(tg tongue, detail bool, answers ...string) (State, bool) {
 	for _, a := range answers {
 		tg.hear([]byte(a))
 	}
-	r, ok := tg.report()
+	r, ok, _ := tg.report()
 	return r.state, ok
 }
 
@@ -171,7 +171,7 @@ func TestProof(t *testing.T) {
 		for word := range strings.FieldsSeq(tt.reports) {
 			tg.question(false)
 			tg.hear([]byte(said[tt.language][word]))
-			r, ok := tg.report()
+			r, ok, _ := tg.report()
 			if !ok {
 				r = report{state: Silent}
 			}
@@ -239,9 +239,9 @@ func FuzzTongues(f *testing.F) {
 			one.hear(bytes.Clone(b))
 			two.hear(bytes.Clone(b[:cut]))
 			two.hear(bytes.Clone(b[cut:]))
-			r1, ok1 := one.report()
-			r2, ok2 := two.report()
-			if ok1 != ok2 || ok1 && r1 != r2 {
+			r1, ok1, whole1 := one.report()
+			r2, ok2, whole2 := two.report()
+			if ok1 != ok2 || whole1 != whole2 || ok1 && r1 != r2 {
 				t.Fatalf("%s: %q cut at %d: %+v %t, want %+v %t", l, b, cut, r2, ok2, r1, ok1)
 			}
 			if ok1 && (r1.state == "" || r1.left < 0) {

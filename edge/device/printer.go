@@ -68,7 +68,7 @@ type times struct {
 
 // Trouble shows, and clears itself, within two seconds: a question that gets no answer takes one.
 func usualTimes() times {
-	return times{answer: time.Second, quiet: 200 * time.Millisecond, idle: 800 * time.Millisecond, fault: 500 * time.Millisecond, busy: 100 * time.Millisecond,
+	return times{answer: time.Second, quiet: 200 * time.Millisecond, idle: 800 * time.Millisecond, fault: 500 * time.Millisecond, busy: 50 * time.Millisecond,
 		proof: proofLimit, again: time.Second}
 }
 
@@ -114,6 +114,11 @@ func (p *Printer) serve(ctx context.Context, port Port, wake <-chan struct{}) (e
 		}
 		p.show(r)
 		switch {
+		case !mended && r.silent(): // it may take the question for a part of a picture that was cut
+			if mended, err = p.mend(ctx, l); err != nil {
+				return err
+			}
+			continue
 		case r.state != Ready || r.full:
 			pause(ctx, p.times.fault)
 			continue
@@ -205,6 +210,7 @@ func (p *Printer) printNext(ctx context.Context, l *printerLine, wake <-chan str
 func (p *Printer) print(ctx context.Context, l *printerLine, j Job) error {
 	p.status.change(func(s *Status) { s.Sending = j.ID })
 	data := l.tongue.wrap(j.Data)
+	defer l.tongue.over()
 	if err := l.writer.write(ctx, data); err != nil {
 		p.finish(ctx, j, Unknown, err)
 		return err

@@ -40,7 +40,7 @@ func (l *printerLine) ask(ctx context.Context, limit time.Duration) (report, err
 		return report{}, err
 	}
 	var r report
-	answered, quiet, heard := false, false, false
+	answered, whole, quiet, heard := false, false, false, false
 	buf := make([]byte, 512)
 	for end := time.Now().Add(limit); ctx.Err() == nil; {
 		n, err := l.port.Read(buf)
@@ -52,9 +52,9 @@ func (l *printerLine) ask(ctx context.Context, limit time.Duration) (report, err
 			l.tongue.hear(buf[:n])
 			heard = heard || audible(buf[:n])
 		}
-		r, answered = l.tongue.report()
+		r, answered, whole = l.tongue.report()
 		quiet = n == 0
-		if answered && (!l.owed && !l.detail || quiet) || !time.Now().Before(end) {
+		if answered && (!l.owed && whole || quiet) || !time.Now().Before(end) {
 			break
 		}
 	}

@@ -7,6 +7,8 @@ import "bytes"
 // ready, has printed. Firmware since 6.29 also answers ESC !S, which tells more faults apart.
 type tsplTongue struct {
 	got   []byte
+	asked bool // ESC !S
+	inJob bool
 	doubt bool // there was silence
 	seen  bool // it was seen printing, with no fault since
 	calm  int  // reports in a row that it is ready; one may be noise on the line
@@ -17,7 +19,8 @@ const calmEnough = 2
 
 func (t *tsplTongue) question(detail bool) []byte {
 	t.got = nil
-	if detail { // a firmware that does not know it may take it for text: the line end makes that a command of its own
+	t.asked = detail && !t.inJob // where each moment in which it may be seen printing counts
+	if t.asked {                 // a firmware that does not know it may take it for text: the line end makes that a command of its own
 		return []byte("\x1b!?\x1b!S\r\n")
 	}
 	return []byte("\x1b!?")
@@ -28,12 +31,12 @@ func (t *tsplTongue) hear(b []byte) {
 	t.got = t.got[max(0, len(t.got)-heardLimit):]
 }
 
-func (t *tsplTongue) report() (report, bool) {
+func (t *tsplTongue) report() (r report, ok, whole bool) {
 	short, long := splitTSPL(t.got)
 	if len(short) == 0 {
-		return report{}, false
+		return report{}, false, false
 	}
-	r := readTSPL(short[len(short)-1])
+	r = readTSPL(short[len(short)-1])
 	if long != nil {
 		d := readTSPLLong([4]byte(long))
 		r.full = d.full
@@ -41,7 +44,7 @@ func (t *tsplTongue) report() (report, bool) {
 			r.state = d.state
 		}
 	}
-	return r, true
+	return r, true, !t.asked || long != nil
 }
 
 // splitTSPL takes the last answer to ESC !S (STX, four bytes, ETX, CR, LF) out of what was heard. What is left are
@@ -100,7 +103,7 @@ func readTSPLLong(b [4]byte) report {
 }
 
 func (t *tsplTongue) wrap(job []byte) []byte {
-	t.doubt, t.seen, t.calm = false, false, 0
+	t.inJob, t.doubt, t.seen, t.calm = true, false, false, 0
 	out := append([]byte("\r\n"), job...) // ends whatever a question left in its buffer
 	if !bytes.HasSuffix(out, []byte("\n")) {
 		out = append(out, '\r', '\n')
@@ -130,6 +133,8 @@ func (t *tsplTongue) judge(r report) (verdict, error) {
 	}
 	return pending, nil
 }
+
+func (t *tsplTongue) over() { t.inJob = false }
 
 // mend drops what waits, fills up a bitmap that was cut (its bytes are counted, so that commands would be taken
 // for dots), ends the command that was cut and empties the image.

@@ -11,6 +11,7 @@ type zplTongue struct {
 	got      []byte
 	last     report
 	answered bool
+	asked    bool  // ~HQES
 	detail   State // of ~HQES; empty for no answer
 	doubt    bool  // about the job: there was silence
 }
@@ -18,7 +19,7 @@ type zplTongue struct {
 const heardLimit = 16 << 10 // of bytes that are not understood
 
 func (z *zplTongue) question(detail bool) []byte {
-	z.got, z.answered, z.detail = nil, false, ""
+	z.got, z.answered, z.asked, z.detail = nil, false, detail, ""
 	if detail { // a printer in trouble may be silent on the first and answer the second
 		return []byte("~HS~HQES")
 	}
@@ -44,15 +45,15 @@ func (z *zplTongue) hear(b []byte) {
 	z.got = z.got[max(0, len(z.got)-heardLimit):]
 }
 
-func (z *zplTongue) report() (report, bool) {
-	r := z.last
+func (z *zplTongue) report() (r report, ok, whole bool) {
+	r = z.last
 	switch trouble := z.detail != "" && z.detail != Ready; {
 	case z.answered && r.state == Failed && trouble:
 		r.state = z.detail
 	case !z.answered && trouble:
-		return report{state: z.detail}, true
+		return report{state: z.detail}, true, false
 	}
-	return r, z.answered
+	return r, z.answered, z.answered && (!z.asked || z.detail != "")
 }
 
 func (z *zplTongue) wrap(job []byte) []byte {
@@ -75,6 +76,8 @@ func (z *zplTongue) judge(r report) (verdict, error) {
 	}
 	return pending, nil
 }
+
+func (z *zplTongue) over() {}
 
 // mend: the printer itself says that it has the beginning of a format, see cancel.
 func (z *zplTongue) mend(int) []byte { return nil }

@@ -382,6 +382,11 @@ func (tx *Tx) EndedPrints(before int64, limit int) ([]Print, error) {
 	return tx.prints(`WHERE j.id < ?1 AND j.ended > 0 ORDER BY j.id DESC LIMIT ?2`, before, int64(limit))
 }
 
+// Prints returns the newest jobs, newest first.
+func (tx *Tx) Prints(limit int) ([]Print, error) {
+	return tx.prints(`ORDER BY j.id DESC LIMIT ?1`, int64(limit))
+}
+
 const printColumns = `SELECT j.id, j.mark, j.printer, j.station, j.template, j.title, j.content, j.movement, j.state, j.asks, j.error, j.args, j.actor, j.reason, j.settled,
 	j.queued, j.begun, j.ended, j.repeats, coalesce((SELECT r.mark FROM print_job r WHERE r.id = j.repeats), ''),
 	EXISTS (SELECT 1 FROM print_data d WHERE d.job = j.id AND length(d.picture) > 0) FROM print_job j `

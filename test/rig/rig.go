@@ -205,16 +205,17 @@ type EdgeOptions struct {
 
 // Station is a scanning place of a node.
 type Station struct {
-	Name    string
-	Label   string
-	Scanner string // link of its port
-	Printer string // link of its port; empty for none
-	Profile string
-	Mode    string
-	Repeat  string // such as "0s"
-	IdleGap string // such as "20ms"
-	Closed  bool   // its page wants a sign-in
-	Wedge   string // wedge_profile
+	Name     string
+	Label    string
+	Scanner  string // link of its port
+	Printer  string // link of its port; empty for none
+	Language string // of the printer; ZPL when empty
+	Profile  string
+	Mode     string
+	Repeat   string // such as "0s"
+	IdleGap  string // such as "20ms"
+	Closed   bool   // its page wants a sign-in
+	Wedge    string // wedge_profile
 }
 
 // Edge is a node.
@@ -244,7 +245,7 @@ func (r *Rig) NewEdge(o EdgeOptions) (*Edge, error) {
 		printer := ""
 		if s.Printer != "" {
 			printer = s.Name + "-printer"
-			text += fmt.Sprintf("[[devices]]\nname = %q\nkind = \"printer\"\npath = %q\n", printer, s.Printer)
+			text += fmt.Sprintf("[[devices]]\nname = %q\nkind = \"printer\"\npath = %q\nlanguage = %q\n", printer, s.Printer, s.Language)
 		}
 		text += fmt.Sprintf("[[stations]]\nname = %q\nlabel = %q\nscanner = %q\nprinter = %q\nmode = %q\nopen = %t\nwedge_profile = %q\n", s.Name, s.Label, s.Name+"-scanner", printer, s.Mode, !s.Closed, s.Wedge)
 		if s.Repeat != "" {
@@ -346,6 +347,22 @@ type Status struct {
 func (e *Edge) Status(ctx context.Context) (Status, error) {
 	var s Status
 	return s, e.JSON(ctx, &s, "status")
+}
+
+// Print is a print job.
+type Print struct {
+	ID      string `json:"id"`
+	Printer string `json:"printer"`
+	Title   string `json:"title"`
+	State   string `json:"state"`
+	Asks    bool   `json:"asks"`
+	Error   string `json:"error"`
+}
+
+// Prints lists the node's print jobs, newest first.
+func (e *Edge) Prints(ctx context.Context) ([]Print, error) {
+	var list struct{ Prints []Print }
+	return list.Prints, e.JSON(ctx, &list, "prints")
 }
 
 // Acknowledged waits until the hub has acknowledged everything that the node has.

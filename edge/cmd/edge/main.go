@@ -44,6 +44,7 @@ const usage = `用法 / usage: edge COMMAND --config FILE
   enrol --token TOKEN|@FILE       用总部给的一次性令牌注册 / make a node of this machine
   stock --json                    本仓库存 / stock of this warehouse
   scans --station S --after N     某工位处理过的扫描 / what a station has dealt with
+  prints                          标签打印任务，新的在前 / print jobs, newest first
   status                          数量与同步状态 / figures and state of delivery
   head [--seen]                   本节点最后联署的总部日志头；--seen：与之矛盾的证据 / the hub's log head that this node co-signed last; --seen: what contradicts it
   version`
@@ -71,7 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	command, ok := map[string]func(context.Context, config, options, io.Writer, *slog.Logger) error{
-		"serve": serve, "enrol": enrol, "stock": printStock, "scans": printScans, "status": printStatus, "head": printHead,
+		"serve": serve, "enrol": enrol, "stock": printStock, "scans": printScans, "prints": printPrints, "status": printStatus, "head": printHead,
 	}[args[0]]
 	if !ok {
 		return fmt.Errorf("%w: 没有命令 / no command %q", errUsage, args[0])

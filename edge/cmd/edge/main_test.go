@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"stockade/edge/enrolment"
 	"stockade/edge/store"
@@ -130,7 +131,7 @@ func TestUsage(t *testing.T) {
 func TestBeforeEnrolment(t *testing.T) {
 	dir := t.TempDir()
 	config := writeConfig(t, dir, folders)
-	for _, command := range []string{"serve", "stock", "status", "scans"} {
+	for _, command := range []string{"serve", "stock", "status", "scans", "prints"} {
 		_, err := call(command, "--config", config)
 		if !errors.Is(err, store.ErrNotEnrolled) || !strings.Contains(explain(err), "edge enrol") {
 			t.Errorf("edge %s: %v", command, err)
@@ -200,6 +201,15 @@ func TestReports(t *testing.T) {
 	report(t, &status, "status", "--config", config)
 	if status.Node != "sh-1" || status.Changes != 1 || status.Movements != 1 || status.Refused != 1 {
 		t.Errorf("status: %+v", status)
+	}
+	storetest.Update(t, s, func(tx *store.Tx) error {
+		_, err := tx.QueuePrint(store.NewPrint{Printer: "zebra", Title: "TEA", Data: []byte("^XA^XZ")}, time.Now())
+		return err
+	})
+	var prints struct{ Prints []map[string]any }
+	report(t, &prints, "prints", "--config", config)
+	if len(prints.Prints) != 1 || prints.Prints[0]["state"] != "queued" || prints.Prints[0]["title"] != "TEA" {
+		t.Errorf("prints: %+v", prints)
 	}
 	var scans struct{ Scans []map[string]any }
 	report(t, &scans, "scans", "--station", "desk", "--after", "0", "--config", config)

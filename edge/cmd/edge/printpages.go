@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -143,4 +145,15 @@ func printFailure(err error) error {
 		return web.Fail(fiber.StatusConflict, "printing.full_now", "count", strconv.Itoa(store.MaxPrints))
 	}
 	return err
+}
+
+// printsListed is how many jobs the command prints at most.
+const printsListed = 20_000
+
+// printPrints prints the jobs of the print queue. It works while the node runs.
+func printPrints(ctx context.Context, c config, _ options, stdout io.Writer, _ *slog.Logger) error {
+	return view(ctx, c, stdout, func(tx *store.Tx) (any, error) {
+		jobs, err := tx.Prints(printsListed)
+		return map[string]any{"prints": printJobs(jobs)}, err
+	})
 }
