@@ -55,7 +55,7 @@ func (z *zplReader) take(b byte, to sink) {
 	switch string(bytes.ToUpper(z.window[:])) {
 	case "^XA":
 		z.outside(2, to)
-		if z.format != nil && len(z.format) > 2 { // what has just come of this command is no part of the old one
+		if len(z.format) > 2 { // what has just come of this command is no part of the old one
 			to.warn(warned(halfJob, "%.40q", z.format[:len(z.format)-2]))
 		}
 		z.format = bytes.Clone(z.window[:])
@@ -130,8 +130,7 @@ func zplStatus(s status) []byte {
 
 // zplErrors is the answer to ~HQES: eight digits of errors, which also comes in an error.
 func zplErrors(s status) []byte {
-	errors := uint32(bit(s.paperOut, 0x01)|bit(s.ribbonOut, 0x02)|bit(s.headOpen, 0x04)|bit(s.jammed, 0x08)|bit(s.hot, 0x10)) |
-		uint32(flag(s.paused))<<16
+	errors := flag(s.paperOut) | flag(s.ribbonOut)<<1 | flag(s.headOpen)<<2 | flag(s.jammed)<<3 | flag(s.hot)<<4 | flag(s.paused)<<16
 	return fmt.Appendf(nil, "\x02\r\n  PRINTER STATUS\r\n   ERRORS:         %d 00000000 %08X\r\n   WARNINGS:       0 00000000 00000000\r\n\x03\r\n",
 		flag(errors != 0), errors)
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"stockade/internal/raster"
 	"stockade/internal/symbol"
 )
 
@@ -17,16 +16,16 @@ type zplFormat struct {
 	copies   int
 	warnings []string
 
-	utf8                      bool // ^CI28
-	homeX, homeY              int
-	turn                      int // of fields that name none
-	letter                    zplLetter
-	module, barHeight         int       // ^BY
-	ratio                     float64   // ^BY, for symbols with two widths
-	field                     zplField  // the one under way
-	standing                  zplLetter // what ^CF said
-	fontFile                  bool
-	labelReverse, printerFont bool
+	utf8              bool // ^CI28
+	homeX, homeY      int
+	turn              int // of fields that name none
+	letter            zplLetter
+	module, barHeight int       // ^BY
+	ratio             float64   // ^BY, for symbols with two widths
+	field             zplField  // the one under way
+	standing          zplLetter // what ^CF said
+	fontFile          bool      // ^A@ has named one
+	labelReverse      bool      // ^LR
 }
 
 // zplLetter is a font at a size.
@@ -555,5 +554,3 @@ func (p parameters) turn(i, otherwise int) int {
 	}
 	return otherwise
 }
-
-var _ drawing = picture{Bitmap: (*raster.Bitmap)(nil)}
