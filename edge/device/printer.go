@@ -106,7 +106,12 @@ func (p *Printer) serve(ctx context.Context, port Port, wake <-chan struct{}) (e
 		}
 		l.close(ctx)
 	}()
-	mended := false
+	// First of all, since a question would be taken for the rest of a picture that was cut: its bytes for dots, or
+	// for the picture's size, which then swallows what follows.
+	mended, err := p.mend(ctx, l)
+	if err != nil {
+		return err
+	}
 	for ctx.Err() == nil {
 		r, err := l.ask(ctx, p.times.answer)
 		if err != nil {
