@@ -76,7 +76,7 @@ func Ready() Policy {
 	return Policy{Version: 1, Roles: []Role{
 		ready(Worker, "仓库员工", "Warehouse worker", append(floor, grants(homeMine, nil, "movement.reverse"))...),
 		ready(Lead, "仓库主管", "Warehouse lead", append(floor,
-			grants(home, nil, "movement.reverse", "station.override", "print.reprint", "print.decide", "label.read", "transfer.write", "case.read", "device.read", "device.setup", "sync.read"),
+			grants(home, nil, "movement.reverse", "station.override", "print.decide", "label.read", "transfer.write", "case.read", "device.read", "device.setup", "sync.read"),
 			grants(homeMine, nil, "grant.request"))...),
 		ready(Manager, "分支经理", "Branch manager",
 			grants(home, figures, "stock.read", "movement.read", "transfer.read", "count.read", "goods_receipt.read", "shipment.read", "purchase_order.read", "sales_order.read"),

@@ -75,8 +75,7 @@ var registry = []Group{
 		plain("label.write", "编辑标签模板", "Edit label templates"),
 		plain("print.read", "查看打印队列", "See the print queue"),
 		plain("print.write", "打印标签", "Print labels"),
-		plain("print.reprint", "补打标签", "Print a label again"),
-		plain("print.decide", "判定结果不明的打印", "Decide what became of a label"),
+		plain("print.decide", "处理打印任务（确认、取消、补打）", "Settle, cancel and repeat print jobs"),
 	}},
 	{ID: "purchase", Title: Text{ZH: "采购", EN: "Purchasing"}, Permissions: []Info{
 		plain("purchase_order.read", "查看采购订单", "See purchase orders"),

@@ -38,14 +38,15 @@ type Size struct {
 	OfflineAt  int           // stations that make them at once
 	CatchTurns int           // of the same batches at a hub in this process
 	Labels     int           // of each template in one round
+	Decisions  int           // of casbin about rights in one round, and a thousand times as many of ours
 }
 
 // Full is what `make bench` measures, in a minute or two; Tiny only shows that everything works.
 var (
 	Full = Size{Rounds: 15, WarmUp: 1500, Scans: 250, Intake: 100, WireScans: 3000, Journeys: 400, Settle: 5 * time.Second, Busy: 10 * time.Second,
-		Offline: 100_000, OfflineAt: 96, CatchTurns: 3, Labels: 20}
+		Offline: 100_000, OfflineAt: 96, CatchTurns: 3, Labels: 20, Decisions: 300}
 	Tiny = Size{Rounds: 2, WarmUp: 20, Scans: 8, Intake: 2, WireScans: 260, Journeys: 5, Settle: 10 * time.Millisecond, Busy: 200 * time.Millisecond,
-		Offline: 300, OfflineAt: 16, CatchTurns: 1, Labels: 1}
+		Offline: 300, OfflineAt: 16, CatchTurns: 1, Labels: 1, Decisions: 3}
 )
 
 // Options choose a run.
@@ -69,7 +70,7 @@ func Run(ctx context.Context, o Options) error {
 		name    string
 		measure func(context.Context, string) error
 	}{
-		{"edge_commit", r.edgeCommit}, {"hub_intake", r.hubIntake}, {"wire_bytes", r.wireBytes}, {"site", r.site}, {"label_render", r.labels},
+		{"edge_commit", r.edgeCommit}, {"hub_intake", r.hubIntake}, {"wire_bytes", r.wireBytes}, {"site", r.site}, {"label_render", r.labels}, {"access_decide", r.decisions},
 	} {
 		r.say("%s", part.name)
 		dir := filepath.Join(o.Dir, part.name)

@@ -28,6 +28,7 @@ var want = map[string]struct {
 	"memory/busy":          {unit: "MiB", limit: 64},
 	"label_render/item":    {unit: "ms"}, "label_render/lot": {unit: "ms"}, "label_render/bin": {unit: "ms"},
 	"label_render/pallet": {unit: "ms"}, "label_render/shipping": {unit: "ms"}, "label_render/badge": {unit: "ms"},
+	"access_decide": {unit: "decisions/s"},
 }
 
 // TestRun takes every measurement in a tiny size: the figures mean nothing, but there they are.
