@@ -89,6 +89,7 @@ func TestDecide(t *testing.T) {
 		{"stepped up", only(all, Condition{StepUp: 60}), nil, Granted},
 		{"stepped up too long ago", only(all, Condition{StepUp: 59}), nil, StepUpNeeded},
 		{"never stepped up", only(all, Condition{StepUp: 1 << 31}), func(q *Request) { q.StepUp = time.Time{} }, StepUpNeeded},
+		{"never stepped up, and no time is known", only(all, Condition{StepUp: 60}), func(q *Request) { q.StepUp, q.Time, q.Known = time.Time{}, time.Time{}, time.Time{} }, StepUpNeeded},
 		{"stepped up in the future", only(all, Condition{StepUp: 60}), func(q *Request) { q.StepUp = noon.Add(time.Second) }, StepUpNeeded},
 		{"stepped up, then the clock was set back", only(all, Condition{StepUp: 60}), func(q *Request) { q.Known = noon.Add(time.Second) }, StepUpNeeded},
 		{"stepped up by a doubtful clock", only(all, Condition{StepUp: 60}), func(q *Request) { q.ClockTrusted = false }, DoubtfulClock},
@@ -102,6 +103,7 @@ func TestDecide(t *testing.T) {
 		{"hours by a doubtful clock", only(all, Condition{Hours: []Hours{{Days: EveryDay, From: 0, To: 24 * 60}}}), func(q *Request) { q.ClockTrusted = false }, DoubtfulClock},
 		{"two things missing: the harder one", only(all, Condition{StepUp: 1, Hours: []Hours{{Days: WorkingDays, From: 0, To: 60}}}), nil, OtherHours},
 		{"the nearest grant counts", append(only(Scope{Reach: Home, Whose: OwnDocuments}, Condition{StepUp: 1}), only(all, Condition{StepUp: 1})...), nil, StepUpNeeded},
+		{"one thing missing is nearer than two", append(only(all, Condition{StepUp: 1, Networks: []Network{network("10.2.0.0/16")}}), only(Scope{Reach: Everywhere, Whose: OwnDocuments}, Condition{})...), nil, OtherRows},
 		{"plain acts need no contact and no clock", only(all, Condition{}), func(q *Request) { q.ClockTrusted, q.InContact = false, false }, Granted},
 
 		{"privileged", []Grant{{Permission: "payment.write", Scope: all}}, func(q *Request) { q.Permission = "payment.write" }, Granted},
@@ -206,6 +208,11 @@ func TestFields(t *testing.T) {
 	if got := e.Decide(q).Fields.Of(200); got != Hidden {
 		t.Errorf("a class that is not known is %v, want hidden", got)
 	}
+	s.Temporary = []Temporary{temporary("t1", Grant{Permission: "sales_order.read", Scope: all, Fields: map[FieldClass]FieldAccess{Bank: 200}})}
+	if got := e.Decide(q).Fields.Of(Bank); got != Hidden {
+		t.Errorf("an access that is not known is %v, want hidden", got)
+	}
+	s.Temporary = nil
 	q.StepUp, q.List = time.Time{}, true
 	if d := e.Decide(q); d.Fields != (Fields{Phone: Masked, Name: Read}) || !d.PerRow {
 		t.Errorf("list: %v, by row %v; want what holds for every row", d.Fields, d.PerRow)
@@ -227,6 +234,9 @@ func TestRows(t *testing.T) {
 		{[]Grant{at(Home, Anyone), at(Everywhere, OwnDocuments|OwnCustomers)}, Rows{Any: sha, Own: Places{All: true}, Customers: Places{All: true}}},
 		{[]Grant{at(Home, OwnDocuments), at(Everywhere, Anyone), at(Listed, OwnCustomers, "PEK")}, Rows{Any: Places{All: true}}},
 		{[]Grant{at(Home, Anyone|OwnDocuments)}, Rows{Any: sha}},
+		{[]Grant{at(Listed, Anyone, "PEK", "SHA"), at(Listed, Anyone, "HGH", "PEK")}, Rows{Any: Places{Warehouses: []stock.Warehouse{"HGH", "PEK", "SHA"}}}},
+		{[]Grant{at(Everywhere, OwnCustomers)}, Rows{Customers: Places{All: true}}},
+		{[]Grant{at(Everywhere, OwnDocuments)}, Rows{Own: Places{All: true}}},
 	} {
 		e := compiled(t, policy(tt.grants...))
 		s := Subject{Account: "wang", Roles: []RoleID{"r"}, Warehouses: []stock.Warehouse{"SHA"}, Customers: []Customer{"C1"}}
@@ -237,9 +247,38 @@ func TestRows(t *testing.T) {
 			t.Errorf("%+v gives rows %+v, want %+v", tt.grants, d.Rows, tt.want)
 		}
 		s.Warehouses, s.Account, s.Customers = nil, "", nil
-		if d := e.Decide(q); tt.grants[0].Scope.Reach == Home && len(tt.grants) == 1 && (d.Allowed || !d.Rows.Empty()) {
-			t.Errorf("a list of nothing is allowed with rows %+v", d.Rows)
+		if g := tt.grants[0].Scope; len(tt.grants) == 1 && (g.Reach == Home || g.Whose != Anyone) {
+			if d := e.Decide(q); d.Allowed || !d.Rows.Empty() {
+				t.Errorf("%+v: a list of nothing is allowed with rows %+v", g, d.Rows)
+			}
 		}
+	}
+	if (Places{Warehouses: []stock.Warehouse{""}}).Has("") {
+		t.Error("what has no warehouse is in a list of warehouses")
+	}
+}
+
+// TestTemporaryUseInSomeRows: what some rows show anyway may be shown in others by a temporary grant alone.
+func TestTemporaryUseInSomeRows(t *testing.T) {
+	all := Scope{Reach: Everywhere, Whose: Anyone}
+	e := compiled(t, policy(Grant{Permission: "stock.read", Scope: all, Fields: map[FieldClass]FieldAccess{Cost: Masked}},
+		Grant{Permission: "stock.read", Scope: Scope{Reach: Everywhere, Whose: OwnDocuments}, Fields: map[FieldClass]FieldAccess{Cost: Read}}))
+	s := Subject{Account: "wang", Roles: []RoleID{"r"}, Temporary: []Temporary{temporary("t1", Grant{Permission: "stock.read", Scope: all, Fields: map[FieldClass]FieldAccess{Cost: Read}})}}
+	q := good(&s, "stock.read")
+	q.List = true
+	if d := e.Decide(q); d.Fields.Of(Cost) != Read || d.PerRow || !slices.Equal(d.Temporary, []TemporaryID{"t1"}) {
+		t.Errorf("%+v: want cost read in every row, by t1", d)
+	}
+}
+
+// TestUncheckedSubject: whoever did not check a subject gets no wrong rows for it.
+func TestUncheckedSubject(t *testing.T) {
+	e := compiled(t, policy(Grant{Permission: "stock.read", Scope: Scope{Reach: Home, Whose: Anyone}}))
+	s := Subject{Account: "wang", Roles: []RoleID{"r"}, Warehouses: []stock.Warehouse{"SHA", "", "PEK", "SHA"}}
+	q := good(&s, "stock.read")
+	q.List = true
+	if d := e.Decide(q); !slices.Equal(d.Rows.Any.Warehouses, []stock.Warehouse{"PEK", "SHA"}) {
+		t.Errorf("rows are %+v", d.Rows)
 	}
 }
 
@@ -336,6 +375,13 @@ func TestCheckAssignment(t *testing.T) {
 				t.Errorf("%s: %s\nwant %q in it", tt.name, err, w)
 			}
 		}
+	}
+	loose := Ready()
+	for i := range loose.Exclusions {
+		loose.Exclusions[i].Withdrawn = true
+	}
+	if err := compiled(t, loose).CheckAssignment(Subject{Account: "wang", Roles: []RoleID{SystemAdmin, Auditor}}, noon); err != nil {
+		t.Errorf("an exclusion that was withdrawn: %v", err)
 	}
 	ended := Subject{Account: "wang", Roles: []RoleID{Worker}, Temporary: []Temporary{lent}}
 	if err := e.CheckAssignment(ended, noon.Add(24*time.Hour)); err != nil {
@@ -528,6 +574,9 @@ func TestExplain(t *testing.T) {
 		if len(x.Allowing) != tt.allowing || (len(x.Near) > 0) != (tt.near != nil) || tt.near != nil && !slices.Equal(x.Near[0].Lacks, tt.near) {
 			t.Errorf("%s: %+v", tt.name, x)
 		}
+		if (len(x.Elsewhere) > 0) != (x.Decision.Reason == NoGrant) {
+			t.Errorf("%s: elsewhere %+v", tt.name, x.Elsewhere)
+		}
 		var zh, en []string
 		for _, w := range x.Words() {
 			zh, en = append(zh, w.ZH), append(en, w.EN)
@@ -562,7 +611,7 @@ func TestReport(t *testing.T) {
 	late.Until = noon.UnixMilli()
 	r := e.Report([]Subject{
 		{Account: "zhao", Roles: []RoleID{Worker, Manager}, Warehouses: []stock.Warehouse{"SHA"}},
-		{Account: "li", Roles: []RoleID{"future", Auditor, "ghost"}, Temporary: []Temporary{late}},
+		{Account: "li", Roles: []RoleID{"future", Auditor, "ghost", Auditor}, Temporary: []Temporary{late}},
 		{Account: "sun", Roles: []RoleID{Worker}, Disabled: true},
 		{Account: "wu", Roles: []RoleID{SystemAdmin, SecurityAdmin}},
 	}, noon)
@@ -578,6 +627,9 @@ func TestReport(t *testing.T) {
 	}
 	if got := keys(people); !slices.Equal(got, []string{"li", "sun", "wu", "zhao"}) {
 		t.Errorf("people are %v", got)
+	}
+	if len(people[0].Lines) != 4 {
+		t.Errorf("li has %+v, want each grant once", people[0].Lines)
 	}
 	voids := map[string]Reason{}
 	for _, l := range people[0].Lines {
