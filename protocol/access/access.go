@@ -161,12 +161,12 @@ const minutes = 24 * 60 // of a day
 // hold reports whether t, as its own location shows it, lies within h.
 func (h Hours) hold(t time.Time) bool {
 	day := (int(t.Weekday()) + 6) % 7 // Monday first
-	at := uint16(t.Hour()*60 + t.Minute())
+	at, from, to := t.Hour()*60+t.Minute(), int(h.From), int(h.To)
 	on := func(day int) bool { return h.Days>>day&1 == 1 }
-	if h.From < h.To {
-		return on(day) && h.From <= at && at < h.To
+	if from < to {
+		return on(day) && from <= at && at < to
 	}
-	return on(day) && h.From <= at || on((day+6)%7) && at < h.To
+	return on(day) && from <= at || on((day+6)%7) && at < to
 }
 
 // String writes h as it is stored: "12345 08:00-18:00", days from 1 for Monday.

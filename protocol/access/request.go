@@ -96,7 +96,7 @@ type Fields [classes]FieldAccess
 
 // Of returns how far class c is open; a class that is not known is hidden.
 func (f Fields) Of(c FieldClass) FieldAccess {
-	if c >= classes {
+	if int(c) >= len(f) {
 		return Hidden
 	}
 	return f[c]
