@@ -74,7 +74,9 @@ func TestDecide(t *testing.T) {
 		{"not home", only(Scope{Reach: Home, Whose: Anyone}, Condition{}), func(q *Request) { q.Resource.Warehouse = "PEK" }, OtherRows},
 		{"home has a warehouse", only(Scope{Reach: Home, Whose: Anyone}, Condition{}), func(q *Request) { q.Resource.Warehouse = "" }, OtherRows},
 		{"home of nobody", only(Scope{Reach: Home, Whose: Anyone}, Condition{}), func(q *Request) { q.Subject.Warehouses = nil }, OtherRows},
-		{"an empty warehouse is none", only(Scope{Reach: Home, Whose: Anyone}, Condition{}), func(q *Request) { q.Subject.Warehouses = []stock.Warehouse{""}; q.Resource.Warehouse = "" }, OtherRows},
+		{"an empty warehouse is none", only(Scope{Reach: Home, Whose: Anyone}, Condition{}), func(q *Request) {
+			q.Subject.Warehouses, q.Resource.Warehouse = []stock.Warehouse{""}, ""
+		}, OtherRows},
 		{"listed", only(Scope{Reach: Listed, Warehouses: []stock.Warehouse{"PEK", "SHA"}, Whose: Anyone}, Condition{}), nil, Granted},
 		{"not listed", only(Scope{Reach: Listed, Warehouses: []stock.Warehouse{"PEK"}, Whose: Anyone}, Condition{}), nil, OtherRows},
 		{"own document", only(Scope{Reach: Everywhere, Whose: OwnDocuments}, Condition{}), func(q *Request) { q.Resource.Owner = "wang" }, Granted},
@@ -176,7 +178,8 @@ func TestHours(t *testing.T) {
 			t.Errorf("%s is read as %s, %v", tt.h, again, err)
 		}
 	}
-	for _, s := range []string{"", "1", "8 08:00-09:00", "1 8:00-09:00", "11 08:00-09:00", "21 08:00-09:00", "1 08:00-08:00", "1 24:00-08:00", "1 08:00-24:01", "1 08:00-09:00 ", " 08:00-09:00", "1 08:60-09:00"} {
+	for _, s := range []string{"", "1", "8 08:00-09:00", "1 8:00-09:00", "11 08:00-09:00", "21 08:00-09:00",
+		"1 08:00-08:00", "1 24:00-08:00", "1 08:00-24:01", "1 08:00-09:00 ", " 08:00-09:00", "1 08:60-09:00"} {
 		if h, err := ParseHours(s); err == nil {
 			t.Errorf("hours %q are read as %s", s, h)
 		}
@@ -329,7 +332,8 @@ func TestMakerIsNotChecker(t *testing.T) {
 	for _, tt := range []struct {
 		done []Permission
 		want Reason
-	}{{nil, Granted}, {[]Permission{"count.read", "moon.land"}, Granted}, {[]Permission{"count.read", "count.write"}, OwnWork}, {[]Permission{"station.use"}, OwnWork}, {[]Permission{"adjustment.write"}, Granted}} {
+	}{{nil, Granted}, {[]Permission{"count.read", "moon.land"}, Granted},
+		{[]Permission{"count.read", "count.write"}, OwnWork}, {[]Permission{"station.use"}, OwnWork}, {[]Permission{"adjustment.write"}, Granted}} {
 		q.Resource.Done = tt.done
 		if d := e.Decide(q); d.Reason != tt.want {
 			t.Errorf("adjustment after %v: %s, want %s", tt.done, d.Reason, tt.want)
@@ -352,7 +356,8 @@ func TestCheckAssignment(t *testing.T) {
 	}{
 		{"administrators", Subject{Account: "wang", Roles: []RoleID{SystemAdmin, Auditor}}, []string{"三员分立", "系统管理员", "审计员"}, []string{"three people", `role "System administrator"`, `role "Auditor"`}},
 		{"all three", Subject{Account: "wang", Roles: []RoleID{SecurityAdmin, SystemAdmin, Auditor}}, []string{"安全管理员"}, []string{"Security administrator"}},
-		{"order and receive", Subject{Account: "wang", Roles: []RoleID{Purchaser, Worker}}, []string{"订货", "收货", "编制采购订单", "登记收货", "角色“仓库员工”"}, []string{"order (Write purchase orders", "receive (", `by role "Warehouse worker"`}},
+		{"order and receive", Subject{Account: "wang", Roles: []RoleID{Purchaser, Worker}}, []string{"订货", "收货", "编制采购订单", "登记收货", "角色“仓库员工”"},
+			[]string{"order (Write purchase orders", "receive (", `by role "Warehouse worker"`}},
 		{"order and pay", Subject{Account: "wang", Roles: []RoleID{Purchaser, Finance}}, []string{"付款"}, []string{"pay (Pay, by role \"Finance\")"}},
 		{"receive and pay", Subject{Account: "wang", Roles: []RoleID{Lead, Finance}}, []string{"收货"}, []string{"receive ("}},
 		{"count and adjust", Subject{Account: "wang", Roles: []RoleID{Worker, Manager}}, []string{"盘点（", "调整（"}, []string{"count (", "adjust ("}},
@@ -553,7 +558,8 @@ func TestTexts(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	e := compiled(t, Ready())
-	s := Subject{Account: "wang", Roles: []RoleID{Manager}, Warehouses: []stock.Warehouse{"SHA"}, Temporary: []Temporary{temporary("t1", Grant{Permission: "stock.export", Scope: Scope{Reach: Listed, Warehouses: []stock.Warehouse{"PEK"}, Whose: OwnDocuments}})}}
+	s := Subject{Account: "wang", Roles: []RoleID{Manager}, Warehouses: []stock.Warehouse{"SHA"},
+		Temporary: []Temporary{temporary("t1", Grant{Permission: "stock.export", Scope: Scope{Reach: Listed, Warehouses: []stock.Warehouse{"PEK"}, Whose: OwnDocuments}})}}
 	for _, tt := range []struct {
 		name     string
 		ask      func(*Request)
@@ -561,8 +567,10 @@ func TestExplain(t *testing.T) {
 		near     []Reason // what the nearest lacks
 		zh, en   []string
 	}{
-		{"why", func(*Request) {}, 1, []Reason{OtherRows}, []string{"导出库存：允许", "角色“分支经理”授予", "本人所在仓库", "10 分钟内验证过第二因素"}, []string{"Export stock: allowed", `role "Branch manager" grants "Export stock" for the person's warehouses, if the second factor was given within 10 min`}},
-		{"why not", func(q *Request) { q.StepUp = time.Time{} }, 0, []Reason{StepUpNeeded}, []string{"需要再次验证第二因素", "临时授权 t1", "chen", "盘点月"}, []string{"own documents in warehouses PEK", `approved by chen because "盘点月", until 2026-11-24 05:00 UTC; but`}},
+		{"why", func(*Request) {}, 1, []Reason{OtherRows}, []string{"导出库存：允许", "角色“分支经理”授予", "本人所在仓库", "10 分钟内验证过第二因素"},
+			[]string{"Export stock: allowed", `role "Branch manager" grants "Export stock" for the person's warehouses, if the second factor was given within 10 min`}},
+		{"why not", func(q *Request) { q.StepUp = time.Time{} }, 0, []Reason{StepUpNeeded}, []string{"需要再次验证第二因素", "临时授权 t1", "chen", "盘点月"},
+			[]string{"own documents in warehouses PEK", `approved by chen because "盘点月", until 2026-11-24 05:00 UTC; but`}},
 		{"nobody", func(q *Request) { q.Permission = "payment.write" }, 0, nil, []string{"没有任何角色授予", "角色“财务”"}, []string{`held by: role "Finance"`}},
 	} {
 		q := good(&s, "stock.export")

@@ -90,7 +90,7 @@ var reasonWords = map[Reason]Text{
 	Disabled:        {ZH: "账号已停用", EN: "the account is disabled"},
 	UnknownAct:      {ZH: "本程序不认识这项权限", EN: "this program does not know the permission"},
 	NoGrant:         {ZH: "没有任何角色授予这项权限", EN: "no role of the person grants it"},
-	OtherRows:       {ZH: "不在授权的仓库、单据或客户范围内", EN: "it is granted for other warehouses, documents or customers"},
+	OtherRows:       {ZH: "不在授权的仓库、单据或客户范围内", EN: "this lies outside the warehouses, documents or customers that are granted"},
 	StepUpNeeded:    {ZH: "需要再次验证第二因素", EN: "the second factor has to be given again"},
 	OtherNetwork:    {ZH: "不在允许的网络地址内", EN: "the request comes from an address outside the allowed networks"},
 	OtherHours:      {ZH: "不在允许的时间段内", EN: "it is outside the allowed hours"},
@@ -212,7 +212,8 @@ func (c Condition) Words() Text {
 	return list.join()
 }
 
-var dayNames = [7]Text{{ZH: "周一", EN: "Mon"}, {ZH: "周二", EN: "Tue"}, {ZH: "周三", EN: "Wed"}, {ZH: "周四", EN: "Thu"}, {ZH: "周五", EN: "Fri"}, {ZH: "周六", EN: "Sat"}, {ZH: "周日", EN: "Sun"}}
+var dayNames = [7]Text{{ZH: "周一", EN: "Mon"}, {ZH: "周二", EN: "Tue"}, {ZH: "周三", EN: "Wed"}, {ZH: "周四", EN: "Thu"},
+	{ZH: "周五", EN: "Fri"}, {ZH: "周六", EN: "Sat"}, {ZH: "周日", EN: "Sun"}}
 
 // Words returns h as people read it.
 func (h Hours) Words() Text {

@@ -23,10 +23,12 @@ var update = flag.Bool("update", false, "write testdata/v1.jsonl anew: only befo
 
 // samples are values with every field set.
 func samples() (Role, Exclusion, Subject) {
-	g := Grant{Permission: "sales_order.read", Fields: map[FieldClass]FieldAccess{Price: Write, Phone: Masked, Cost: Hidden}, Scope: Scope{Reach: Listed, Warehouses: []stock.Warehouse{"PEK", "SHA"}, Whose: OwnDocuments | OwnCustomers},
+	g := Grant{Permission: "sales_order.read", Fields: map[FieldClass]FieldAccess{Price: Write, Phone: Masked, Cost: Hidden},
+		Scope:     Scope{Reach: Listed, Warehouses: []stock.Warehouse{"PEK", "SHA"}, Whose: OwnDocuments | OwnCustomers},
 		Condition: Condition{StepUp: 600, Networks: []Network{network("10.1.0.0/16"), network("fd00::/8")}, Hours: []Hours{{Days: WorkingDays, From: 480, To: 1080}, {Days: 1 << 5, From: 1320, To: 360}}}}
 	return Role{ID: "night-seller", Names: Text{ZH: "夜班销售", EN: "Night seller"}, Grants: []Grant{g, {Permission: "moon.land", Scope: Scope{Reach: Everywhere, Whose: Anyone}}}},
-		Exclusion{ID: "x1", Names: Text{ZH: "分离", EN: "apart"}, Roles: []RoleID{"night-seller", "auditor"}, Duties: []Duty{{Names: Text{ZH: "盘点", EN: "count"}, Permissions: []Permission{"count.write"}}, {Names: Text{ZH: "调整", EN: "adjust"}, Permissions: []Permission{"adjustment.write"}}}},
+		Exclusion{ID: "x1", Names: Text{ZH: "分离", EN: "apart"}, Roles: []RoleID{"night-seller", "auditor"}, Duties: []Duty{
+			{Names: Text{ZH: "盘点", EN: "count"}, Permissions: []Permission{"count.write"}}, {Names: Text{ZH: "调整", EN: "adjust"}, Permissions: []Permission{"adjustment.write"}}}},
 		Subject{Account: "wang", Roles: []RoleID{"night-seller", "warehouse-worker"}, Warehouses: []stock.Warehouse{"SHA"}, Customers: []Customer{"C1", "C2"}, Temporary: []Temporary{temporary("t1", g)}}
 }
 

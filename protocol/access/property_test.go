@@ -190,7 +190,8 @@ func byDefinition(p Policy, q Request) (allowed bool, fields Fields) {
 	}
 	take := func(g Grant) {
 		c, r := g.Condition, q.Resource
-		place := g.Scope.Reach == Everywhere || r.Warehouse != "" && (g.Scope.Reach == Home && slices.Contains(s.Warehouses, r.Warehouse) || g.Scope.Reach == Listed && slices.Contains(g.Scope.Warehouses, r.Warehouse))
+		place := g.Scope.Reach == Everywhere || r.Warehouse != "" && (g.Scope.Reach == Home && slices.Contains(s.Warehouses, r.Warehouse) ||
+			g.Scope.Reach == Listed && slices.Contains(g.Scope.Warehouses, r.Warehouse))
 		whose := g.Scope.Whose&Anyone > 0 || g.Scope.Whose&OwnDocuments > 0 && r.Owner == s.Account || g.Scope.Whose&OwnCustomers > 0 && slices.Contains(s.Customers, r.Customer)
 		fresh := c.StepUp == 0 || q.ClockTrusted && !q.StepUp.IsZero() && !q.StepUp.After(q.Time) && latest.Sub(q.StepUp) <= time.Duration(c.StepUp)*time.Second
 		near := len(c.Networks) == 0
