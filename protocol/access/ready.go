@@ -68,7 +68,7 @@ func Ready() Policy {
 		figures = mask{Cost: Read, Price: Read, Amount: Read, Name: Read, Phone: Masked, Email: Masked, Address: Masked}
 	)
 	floor := [][]Grant{ // of everybody in a warehouse
-		grants(home, nil, "stock.read", "movement.read", "transfer.read", "count.read", "station.read", "station.use", "print.read", "print.write", "goods_receipt.read"),
+		grants(home, nil, "stock.read", "movement.read", "transfer.read", "count.read", "station.read", "station.use", "print.read", "print.create", "goods_receipt.read"),
 		grants(anywhere, nil, "master.read"),
 		grants(home, parcel, "shipment.read"),
 		grants(home, nil, "goods_receipt.write", "count.write", "shipment.write"),

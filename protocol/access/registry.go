@@ -74,7 +74,7 @@ var registry = []Group{
 		plain("label.read", "查看标签模板", "See label templates"),
 		plain("label.write", "编辑标签模板", "Edit label templates"),
 		plain("print.read", "查看打印队列", "See the print queue"),
-		plain("print.write", "打印标签", "Print labels"),
+		plain("print.create", "打印标签", "Print labels"),
 		plain("print.decide", "处理打印任务（确认、取消、补打）", "Settle, cancel and repeat print jobs"),
 	}},
 	{ID: "purchase", Title: Text{ZH: "采购", EN: "Purchasing"}, Permissions: []Info{
