@@ -180,7 +180,7 @@ func TestLabelThatCanNotBeMade(t *testing.T) {
 	})
 	b.render()
 	asking, open, _ := b.jobs()
-	if len(open) != 1 || len(asking) != 1 || asking[0].Error != "printing.no_label" || asking[0].State != store.PrintCancelled {
+	if len(open) != 1 || len(asking) != 1 || asking[0].Error != "newlabel.no_template" || asking[0].State != store.PrintCancelled {
 		t.Errorf("%+v, %+v", asking, open)
 	}
 }
