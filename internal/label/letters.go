@@ -38,7 +38,11 @@ func (p Printer) letters(s string, size, width int, wide bool) (string, letters,
 	switch p.Language {
 	case TSPL:
 		if wide {
-			return fixedPitch(s, size, width, []pitch{{font: p.Font, width: 12, height: 24}}, 10, true)
+			font := p.Font
+			if font == "" { // nobody can draw it here: the printer may have this one
+				font = usualChinese
+			}
+			return fixedPitch(s, size, width, []pitch{{font: font, width: 12, height: 24}}, 10, true)
 		}
 		return fixedPitch(s, size, width, tsplFonts, 10, false)
 	case ESCPOS:
@@ -80,6 +84,9 @@ type pitch struct {
 	font          string
 	width, height int // dots
 }
+
+// usualChinese is the Chinese font of most TSPL printers that have one.
+const usualChinese = "TSS24.BF2"
 
 // tsplFonts are in every TSPL printer (TSPL/TSPL2 Programming Manual, "TEXT").
 var tsplFonts = []pitch{{"1", 8, 12}, {"2", 12, 20}, {"3", 16, 24}, {"4", 24, 32}, {"5", 32, 48}}
