@@ -92,7 +92,7 @@ func TestSheetIsRead(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	// A scanner at arm's length sees no more than this of a sheet.
-	if out, err := exec.CommandContext(ctx, "pdftoppm", "-r", "150", "-gray", "-png", path, filepath.Join(dir, "commands")).CombinedOutput(); err != nil || len(out) > 0 { // #nosec G204
+	if out, err := exec.CommandContext(ctx, "pdftoppm", "-r", "150", "-gray", "-png", path, filepath.Join(dir, "commands")).CombinedOutput(); err != nil || len(out) > 0 { // #nosec G204 -- a tool of the tests on files of the test
 		t.Fatalf("pdftoppm: %v: %s", err, out)
 	}
 	pages, err := filepath.Glob(filepath.Join(dir, "commands-*.png"))
@@ -100,7 +100,7 @@ func TestSheetIsRead(t *testing.T) {
 		t.Fatalf("pages %v, %v", pages, err)
 	}
 	// Code 128 alone: its data ends where it ends, and no other symbology may see one of its own in the bars.
-	out, err := exec.CommandContext(ctx, "zbarimg", slices.Concat([]string{"--quiet", "--nodbus"}, pages)...).Output() // #nosec G204
+	out, err := exec.CommandContext(ctx, "zbarimg", slices.Concat([]string{"--quiet", "--nodbus"}, pages)...).Output() // #nosec G204 -- a tool of the tests on files of the test
 	if err != nil {
 		t.Fatalf("zbarimg: %v", err)
 	}

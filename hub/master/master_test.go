@@ -215,9 +215,9 @@ func TestNumbers(t *testing.T) {
 		hubtest.Check(t, err)
 		h.Process(n.Cut(e))
 	}
-	mine, its := all[0], all[1]
+	mine := all[0]
 	if mine.Node != "sh-1" {
-		mine, its = its, mine
+		mine = all[1]
 	}
 	used(a, mine, mine.Count/2-1)
 	used(b, mine, mine.Count) // says nothing of its own

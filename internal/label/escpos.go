@@ -18,7 +18,7 @@ func (l *Layout) escpos() []byte {
 	var z bytes.Buffer
 	z.WriteString("\x1b@") // initial state: half a job before is forgotten
 	if dpi := l.printer.DPI; dpi <= 255 {
-		z.Write([]byte{0x1d, 'P', byte(dpi), byte(dpi)}) // one unit of motion is one dot
+		z.Write([]byte{0x1d, 'P', byte(dpi), byte(dpi)}) // #nosec G115 -- at most 255; one unit of motion is one dot
 	}
 	z.Write([]byte{0x1b, '3', 0}) // a line is as high as its letters
 	at := 0

@@ -104,7 +104,7 @@ func zplCode128(values symbol.Values) string {
 		case v+' ' == '~':
 			z.WriteString(">=")
 		default:
-			z.WriteString(zplEscape(string(rune(v + ' '))))
+			z.WriteString(zplEscape(string(rune(v + ' ')))) // #nosec G115 -- printable ASCII
 		}
 	}
 	return z.String()
