@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	_ "embed"
+	"embed"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"time"
@@ -17,33 +19,72 @@ import (
 	"stockade/protocol/change"
 )
 
-// Limits of a session.
+// Bounds and defaults of a session.
 const (
-	IdleLimit   = 30 * time.Minute
-	MaxAge      = 12 * time.Hour
-	touchPeriod = time.Minute // how exactly idleness is measured
+	DefaultIdle = 15 * time.Minute
+	DefaultMax  = 12 * time.Hour
+
+	leastIdle, mostIdle = time.Minute, time.Hour
+	leastMax, mostMax   = 15 * time.Minute, 24 * time.Hour
+
+	touchPeriod  = time.Minute // how exactly idleness is measured
+	mostSessions = 10          // of an account; the one that was used longest ago ends
 )
 
-//go:embed migrations.sql
-var tables string
+//go:embed migrations/*.sql
+var migrations embed.FS
 
 // Options describe a Service.
 type Options struct {
-	Now func() time.Time // time.Now when nil
+	// Now is the program's trusted time, by which codes, limits and sessions are judged; time.Now when nil.
+	Now func() time.Time
 	// Audit records an entry in the transaction of the act. It is required.
 	Audit func(tx *vault.Tx, e change.Entry, p Person) error
+
+	Rules          Rules                      // of passwords; ASVS when zero
+	Words          func() []string            // context words that a password may not be made of: company, warehouses; nil for none
+	Issuer         string                     // what authenticators show beside the account; "Stockade" when empty
+	Zone           *time.Location             // by whose clock an hour is odd; UTC when nil
+	Idle           time.Duration              // after which an unused session ends; DefaultIdle when zero
+	Max            time.Duration              // after which every session ends; DefaultMax when zero
+	FirstRoles     []string                   // roles of the account that the one-time code makes; DefaultFirst when nil
+	RequiresFactor func(roles []string) bool  // whether one of the roles requires a second factor; nil for no
+	CheckRoles     func(roles []string) error // refuses roles that do not exist or exclude each other, with a *RuleError; nil accepts all
+}
+
+// DefaultFirst returns the roles of the first account.
+func DefaultFirst() []string { return []string{"system-administrator", "hq-operations"} }
+
+// CheckLimits returns an error for limits of a session that are outside the bounds. Zero means the default.
+func CheckLimits(idle, most time.Duration) error {
+	if idle != 0 && (idle < leastIdle || idle > mostIdle) {
+		return fmt.Errorf("a session may be idle %s to %s, not %s", leastIdle, mostIdle, idle)
+	}
+	if most != 0 && (most < leastMax || most > mostMax) {
+		return fmt.Errorf("a session may last %s to %s, not %s", leastMax, mostMax, most)
+	}
+	return nil
 }
 
 // Service knows the accounts of one store.
 type Service struct {
-	store   *vault.Store
-	now     func() time.Time
-	audit   func(*vault.Tx, change.Entry, Person) error
-	hashing queue
-	decoy   string // a password's hash that nobody knows, so that a wrong name takes the same work
+	store     *vault.Store
+	now       func() time.Time
+	audit     func(*vault.Tx, change.Entry, Person) error
+	rules     Rules
+	words     func() []string
+	issuer    string
+	zone      *time.Location
+	idle, max time.Duration
+	first     []string
+	needs     func([]string) bool
+	roles     func([]string) error
+	hashing   queue
+	decoy     string // a password's hash that nobody knows, so that a wrong name takes the same work
 
-	mu   sync.Mutex
-	code [sha256.Size]byte // of the one-time code; zero when there is none
+	mu    sync.Mutex
+	code  [sha256.Size]byte // of the one-time code; zero when there is none
+	ended chan struct{}     // closed when sessions end, see Ended
 }
 
 // Open brings the tables into the store.
@@ -51,25 +92,44 @@ func Open(ctx context.Context, v *vault.Store, o Options) (*Service, error) {
 	if o.Audit == nil {
 		return nil, errors.New("identity: an audit trail is required")
 	}
-	if o.Now == nil {
-		o.Now = time.Now
+	if err := CheckLimits(o.Idle, o.Max); err != nil {
+		return nil, fmt.Errorf("identity: %w", err)
 	}
-	err := v.Update(ctx, func(tx *vault.Tx) error {
-		for statement := range strings.SplitSeq(tables, ";\n") {
-			if strings.Trim(statement, " \n") == "" {
-				continue
-			}
-			if _, err := tx.Exec(statement); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
+		return nil, err
+	}
+	if err := vault.MigrateSet(ctx, v, "identity", files); err != nil {
 		return nil, fmt.Errorf("open accounts: %w", err)
 	}
-	return &Service{store: v, now: o.Now, audit: o.Audit, hashing: newQueue(), decoy: hashPassword(secret(16), present)}, nil
+	s := &Service{store: v, now: o.Now, audit: o.Audit, rules: o.Rules, words: o.Words, issuer: o.Issuer, zone: o.Zone, idle: o.Idle, max: o.Max, first: o.FirstRoles,
+		needs: o.RequiresFactor, roles: o.CheckRoles, hashing: newQueue(), decoy: hashPassword(secret(16), present), ended: make(chan struct{})}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.rules == (Rules{}) {
+		s.rules = ASVS
+	}
+	if s.issuer == "" {
+		s.issuer = "Stockade"
+	}
+	if s.zone == nil {
+		s.zone = time.UTC
+	}
+	if s.idle == 0 {
+		s.idle = DefaultIdle
+	}
+	if s.max == 0 {
+		s.max = DefaultMax
+	}
+	if s.first == nil {
+		s.first = DefaultFirst()
+	}
+	return s, nil
 }
+
+// Rules returns what passwords must be.
+func (s *Service) Rules() Rules { return s.rules }
 
 // secret returns n random bytes as text.
 func secret(n int) string {
@@ -88,26 +148,18 @@ func (s *Service) Empty(ctx context.Context) (bool, error) {
 // codeLetters leave out what is easily mistaken for another.
 const codeLetters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
-// FirstCode makes the one-time code with which the first account is made: 24 letters, 120 bits. It
-// is good until it is used or the program ends, and replaces an earlier one. With an account there is none: "".
-func (s *Service) FirstCode(ctx context.Context) (string, error) {
-	empty, err := s.Empty(ctx)
-	if err != nil || !empty {
-		return "", err
-	}
+// oneTimeCode returns 24 letters, 120 bits, in groups of four.
+func oneTimeCode() string {
 	b := make([]byte, 24)
-	_, _ = rand.Read(b)
-	code := ""
+	_, _ = rand.Read(b) // never fails, see crypto/rand
+	var code strings.Builder
 	for i, c := range b {
 		if i > 0 && i%4 == 0 {
-			code += "-"
+			code.WriteByte('-')
 		}
-		code += string(codeLetters[c%32])
+		code.WriteByte(codeLetters[c%32])
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.code = codeHash(code)
-	return code, nil
+	return code.String()
 }
 
 // codeHash takes the code as people type it.
@@ -115,10 +167,24 @@ func codeHash(code string) [sha256.Size]byte {
 	return sha256.Sum256([]byte(strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(code))))
 }
 
+// FirstCode makes the one-time code with which the first account is made. It
+// is good until it is used or the program ends, and replaces an earlier one. With an account there is none: "".
+func (s *Service) FirstCode(ctx context.Context) (string, error) {
+	empty, err := s.Empty(ctx)
+	if err != nil || !empty {
+		return "", err
+	}
+	code := oneTimeCode()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.code = codeHash(code)
+	return code, nil
+}
+
 // Begin makes the first account with the one-time code and signs it in.
 func (s *Service) Begin(ctx context.Context, code, name, password string, from From) (Session, error) {
-	who := Person{Account: name, Address: from.Address}
-	if err := s.braked(ctx, subjects("", from.Address)); err != nil {
+	who, counted := Person{Account: name, Address: from.Address}, subjects("", from.Address)
+	if err := s.attempt(ctx, counted); err != nil {
 		return Session{}, err
 	}
 	s.mu.Lock()
@@ -126,12 +192,16 @@ func (s *Service) Begin(ctx context.Context, code, name, password string, from F
 	right := s.code != [sha256.Size]byte{} && subtle.ConstantTimeCompare(given[:], s.code[:]) == 1
 	s.mu.Unlock()
 	if !right {
-		return Session{}, errors.Join(s.failed(ctx, subjects("", from.Address), "signin.first", who), ErrCode)
+		return Session{}, errors.Join(s.refused(ctx, "signin.first", fold(name), from), ErrCode)
 	}
+	if err := s.takeBack(ctx, counted); err != nil {
+		return Session{}, err
+	}
+	name = strings.TrimSpace(name)
 	if err := checkName(name); err != nil {
 		return Session{}, err
 	}
-	if err := checkPasswordChoice(password, name); err != nil {
+	if err := s.rules.check(password, s.contextWords(name)); err != nil {
 		return Session{}, err
 	}
 	var phc string
@@ -147,13 +217,17 @@ func (s *Service) Begin(ctx context.Context, code, name, password string, from F
 		if n > 0 {
 			return ErrNotEmpty
 		}
-		if _, err := tx.Exec(`INSERT INTO account (folded, name, password, made_at) VALUES (?1, ?2, ?3, ?4)`, fold(name), strings.TrimSpace(name), phc, s.now().UnixMilli()); err != nil {
+		key := fold(name)
+		if err := s.insert(tx, key, name, "", phc, false); err != nil {
 			return err
 		}
-		if err := s.audit(tx, change.Entry{Act: "account.first", Object: fold(name), Outcome: "ok", Detail: map[string]string{"address": from.Address}}, who); err != nil {
+		if err := grant(tx, key, s.first, nil); err != nil {
 			return err
 		}
-		session, err = s.begin(tx, strings.TrimSpace(name), from)
+		if err := s.note(tx, "account.first", key, "ok", who, nil); err != nil {
+			return err
+		}
+		session, err = s.begin(tx, key, name, KindPassword, 0, from)
 		return err
 	})
 	if err == nil {
@@ -164,60 +238,116 @@ func (s *Service) Begin(ctx context.Context, code, name, password string, from F
 	return session, err
 }
 
-// SignIn checks name and password and begins a session. Which of them was wrong shows neither
+// contextWords returns what a password of the person may not be made of.
+func (s *Service) contextWords(names ...string) []string {
+	if s.words != nil {
+		names = append(names, s.words()...)
+	}
+	return names
+}
+
+// SignIn checks name and password and begins a session, or the wait for the second factor of an account that has one. Whether
+// there is no such account, it is disabled, has no password yet, or the password was wrong shows neither
 // in the answer nor in the time that it takes.
 func (s *Service) SignIn(ctx context.Context, name, password string, from From) (Session, error) {
-	counted := subjects(fold(name), from.Address)
-	if err := s.braked(ctx, counted); err != nil {
+	key := fold(name)
+	counted := subjects(key, from.Address)
+	if err := s.attempt(ctx, counted); err != nil {
 		return Session{}, err
 	}
-	stored, phc := "", s.decoy
-	err := s.store.View(ctx, func(tx *vault.Tx) error {
-		return tx.QueryRow(`SELECT name, password FROM account WHERE folded = ?1`, fold(name)).Scan(&stored, &phc)
+	right, phc, err := s.rightPassword(ctx, key, password)
+	if err != nil {
+		return Session{}, errors.Join(err, s.takeBack(ctx, counted))
+	}
+	if !right {
+		return Session{}, errors.Join(s.refused(ctx, "signin.password", key, from), ErrWrong)
+	}
+	var session Session
+	err = s.store.Update(ctx, func(tx *vault.Tx) (err error) {
+		if err := unchanged(tx, key, phc); err != nil {
+			return err
+		}
+		before, err := s.succeeded(tx, counted)
+		if err != nil {
+			return err
+		}
+		session, err = s.enter(tx, key, before, from)
+		return err
 	})
-	if err != nil && !errors.Is(err, vault.ErrNoRows) {
+	return session, err
+}
+
+// enter begins a session after the right password, or the wait for the second factor.
+func (s *Service) enter(tx *vault.Tx, key string, before int, from From) (Session, error) {
+	has, err := hasFactor(tx, key)
+	if err != nil {
 		return Session{}, err
 	}
-	right, stale, fresh := false, false, ""
+	if has {
+		return s.beginHalf(tx, key, from)
+	}
+	var name string
+	if err := tx.QueryRow(`SELECT name FROM account WHERE folded = ?1`, key).Scan(&name); err != nil {
+		return Session{}, err
+	}
+	return s.begin(tx, key, name, KindPassword, before, from)
+}
+
+// rightPassword judges a password and returns the hash that it was judged by. An account that is not there, is disabled
+// or has no password takes the same work and is never right. A hash of an older cost is made anew.
+func (s *Service) rightPassword(ctx context.Context, key, password string) (right bool, phc string, err error) {
+	phc, found := s.decoy, true
+	err = s.store.View(ctx, func(tx *vault.Tx) error {
+		return tx.QueryRow(`SELECT password FROM account WHERE folded = ?1 AND disabled_at IS NULL AND password <> ''`, key).Scan(&phc)
+	})
+	if errors.Is(err, vault.ErrNoRows) {
+		found, err = false, nil
+	}
+	if err != nil {
+		return false, "", err
+	}
+	stale, fresh := false, ""
 	var checked error
 	if err := s.hashing.do(ctx, func() {
 		if right, stale, checked = checkPassword(phc, password); right && stale {
 			fresh = hashPassword(password, present)
 		}
 	}); err != nil {
-		return Session{}, err
+		return false, "", err
 	}
-	if checked != nil {
-		return Session{}, checked
+	if checked != nil || !right || !found {
+		return false, "", checked
 	}
-	if !right || stored == "" {
-		return Session{}, errors.Join(s.failed(ctx, counted, "signin.password", Person{Account: name, Address: from.Address}), ErrWrong)
+	if fresh == "" {
+		return true, phc, nil
 	}
-	var session Session
-	err = s.store.Update(ctx, func(tx *vault.Tx) (err error) {
-		if fresh != "" {
-			if _, err := tx.Exec(`UPDATE account SET password = ?2 WHERE folded = ?1`, fold(name), fresh); err != nil {
-				return err
-			}
-		}
-		for _, c := range counted {
-			if _, err := tx.Exec(`DELETE FROM attempt WHERE subject = ?1`, c.name); err != nil {
-				return err
-			}
-		}
-		session, err = s.begin(tx, stored, from)
+	err = s.store.Update(ctx, func(tx *vault.Tx) error {
+		_, err := tx.Exec(`UPDATE account SET password = ?3 WHERE folded = ?1 AND password = ?2`, key, phc, fresh)
 		return err
 	})
-	return session, err
+	return true, fresh, err
 }
 
-// begin makes a session and its audit entry.
-func (s *Service) begin(tx *vault.Tx, account string, from From) (Session, error) {
+// unchanged returns ErrWrong when the account was disabled or got another password since a password was judged.
+func unchanged(tx *vault.Tx, key, phc string) error {
+	n := 0
+	if err := tx.QueryRow(`SELECT count(*) FROM account WHERE folded = ?1 AND password = ?2 AND disabled_at IS NULL`, key, phc).Scan(&n); err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrWrong
+	}
+	return nil
+}
+
+// begin makes a session, remembers where it came from and tells the person when that is unusual. before is how many
+// attempts had failed since the last sign-in.
+func (s *Service) begin(tx *vault.Tx, key, name, factor string, before int, from From) (Session, error) {
 	token := secret(32)
 	sum := sha256.Sum256([]byte(token))
-	p := Person{Account: account, Session: secret(6), Address: from.Address}
+	p := Person{Account: name, Session: secret(6), Address: from.Address}
 	now := s.now().UnixMilli()
-	if _, err := tx.Exec(`DELETE FROM session WHERE used_at < ?1 OR made_at < ?2`, now-IdleLimit.Milliseconds(), now-MaxAge.Milliseconds()); err != nil {
+	if _, err := tx.Exec(`DELETE FROM session WHERE used_at < ?1 OR made_at < ?2`, now-s.idle.Milliseconds(), now-s.max.Milliseconds()); err != nil {
 		return Session{}, err
 	}
 	if from.Session != "" { // the browser's former session dies with the new sign-in
@@ -225,83 +355,117 @@ func (s *Service) begin(tx *vault.Tx, account string, from From) (Session, error
 			return Session{}, err
 		}
 	}
-	if _, err := tx.Exec(`INSERT INTO session (token, public, account, address, made_at, used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)`, sum[:], p.Session, account, from.Address, now); err != nil {
+	if _, err := tx.Exec(`DELETE FROM session WHERE account = ?1 AND token NOT IN (SELECT token FROM session WHERE account = ?1 ORDER BY used_at DESC LIMIT ?2)`, key, mostSessions-1); err != nil {
 		return Session{}, err
 	}
-	return Session{Token: token, Person: p}, s.audit(tx, change.Entry{Act: "signin.ok", Object: fold(account), Outcome: "ok", Detail: map[string]string{"address": from.Address}}, p)
+	if _, err := tx.Exec(`INSERT INTO session (token, public, account, address, device, factor, made_at, used_at, fresh_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?7)`,
+		sum[:], p.Session, key, from.Address, Device(from.Agent), factor, now); err != nil {
+		return Session{}, err
+	}
+	if _, err := tx.Exec(`UPDATE account SET seen_at = ?2 WHERE folded = ?1`, key, now); err != nil {
+		return Session{}, err
+	}
+	if err := s.note(tx, "signin.ok", key, "ok", p, map[string]string{"factor": factor}); err != nil {
+		return Session{}, err
+	}
+	return Session{Token: token, Person: p}, s.watch(tx, key, before, from, p)
 }
 
-// braked returns a WaitError while one of the brakes holds.
-func (s *Service) braked(ctx context.Context, counted []subject) error {
-	now := s.now()
-	wait := time.Duration(0)
-	err := s.store.View(ctx, func(tx *vault.Tx) error {
-		for _, c := range counted {
-			failures, last, err := attempts(tx, c.name)
-			if err != nil {
-				return err
-			}
-			if now.Sub(last) < forgetAfter {
-				wait = max(wait, c.brake.wait(failures)-now.Sub(last))
-			}
-		}
-		return nil
-	})
-	if err == nil && wait > 0 {
-		err = &WaitError{wait}
+// renew gives a session a new token because a factor was given again, and ends the person's other sessions when asked to.
+func (s *Service) renew(tx *vault.Tx, who Person, endOthers bool) (Session, error) {
+	key, token := fold(who.Account), secret(32)
+	sum := sha256.Sum256([]byte(token))
+	r, err := tx.Exec(`UPDATE session SET token = ?3, fresh_at = ?4, used_at = ?4 WHERE public = ?1 AND account = ?2`, who.Session, key, sum[:], s.now().UnixMilli())
+	if err != nil {
+		return Session{}, err
 	}
+	if r.RowsAffected == 0 {
+		return Session{}, ErrNotFresh // it ended meanwhile
+	}
+	if endOthers {
+		if err := endSessions(tx, key, who.Session); err != nil {
+			return Session{}, err
+		}
+	}
+	who.Fresh = true
+	return Session{Token: token, Person: who}, nil
+}
+
+// endSessions ends all sessions of an account but one, and sign-ins that are under way.
+func endSessions(tx *vault.Tx, key, but string) error {
+	if _, err := tx.Exec(`DELETE FROM session WHERE account = ?1 AND public <> ?2`, key, but); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`DELETE FROM account_half WHERE account = ?1`, key)
 	return err
 }
 
-func attempts(tx *vault.Tx, subject string) (int, time.Time, error) {
-	var failures int
-	var last int64
-	err := tx.QueryRow(`SELECT failures, last_at FROM attempt WHERE subject = ?1`, subject).Scan(&failures, &last)
-	if errors.Is(err, vault.ErrNoRows) {
-		return 0, time.Time{}, nil
-	}
-	return failures, time.UnixMilli(last), err
+// Ended returns a channel that is closed when sessions next end other than by time. Whoever serves a session
+// for long then asks Person whether it goes on.
+func (s *Service) Ended() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
 }
 
-// failed counts a failure and records it.
-func (s *Service) failed(ctx context.Context, counted []subject, act string, who Person) error {
-	now := s.now()
+// announce closes the channel of Ended; it is called after the commit.
+func (s *Service) announce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.ended)
+	s.ended = make(chan struct{})
+}
+
+// refused records an attempt that was wrong. Who it claimed to be is the object, kept short; nobody is the actor.
+func (s *Service) refused(ctx context.Context, act, key string, from From) error {
 	return s.store.Update(ctx, func(tx *vault.Tx) error {
-		for _, c := range counted {
-			failures, last, err := attempts(tx, c.name)
-			if err != nil {
-				return err
-			}
-			if now.Sub(last) >= forgetAfter {
-				failures = 0
-			}
-			if _, err := tx.Exec(`INSERT INTO attempt (subject, failures, last_at) VALUES (?1, ?2, ?3) ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures, last_at = excluded.last_at`,
-				c.name, failures+1, now.UnixMilli()); err != nil {
-				return err
-			}
-		}
-		if _, err := tx.Exec(`DELETE FROM attempt WHERE last_at < ?1`, now.Add(-forgetAfter).UnixMilli()); err != nil {
-			return err
-		}
-		return s.audit(tx, change.Entry{Act: act, Object: clipped(fold(who.Account)), Outcome: "refused", Detail: map[string]string{"address": who.Address}}, Person{Address: who.Address})
+		return s.note(tx, act, clipped(key), "refused", Person{Address: from.Address}, nil)
 	})
+}
+
+// note records an entry; where it came from stands in every one.
+func (s *Service) note(tx *vault.Tx, act, object, outcome string, who Person, detail map[string]string) error {
+	d := map[string]string{"address": who.Address}
+	for k, v := range detail {
+		d[k] = v
+	}
+	return s.audit(tx, change.Entry{Act: act, Object: object, Outcome: outcome, Detail: d}, who)
 }
 
 // clipped keeps what a stranger typed short.
 func clipped(s string) string {
-	r := []rune(s)
-	return string(r[:min(len(r), maxName)])
+	if len(s) > maxName {
+		s = s[:maxName]
+	}
+	return strings.ToValidUTF8(s, "�")
 }
 
-// Person returns who a session's token stands for, the zero Person when nobody. used keeps the
-// session from idling out.
+// Person returns who a session's token stands for, the zero Person when nobody. used says
+// that the person did something, which keeps the session from idling out.
 func (s *Service) Person(ctx context.Context, token string, used bool) (Person, error) {
 	sum := sha256.Sum256([]byte(token))
+	return s.person(ctx, `s.token = ?1`, sum[:], used)
+}
+
+// PersonOf is Person for the public name of a session, for those who have served it before and must know whether it goes on.
+func (s *Service) PersonOf(ctx context.Context, session string) (Person, error) {
+	return s.person(ctx, `s.public = ?1`, session, false)
+}
+
+func (s *Service) person(ctx context.Context, which string, key any, used bool) (Person, error) {
 	var p Person
-	var made, last int64
+	var made, last, fresh, chosen int64
+	var needs bool
+	var roles, warehouses string
+	var factors int
 	err := s.store.View(ctx, func(tx *vault.Tx) error {
-		return tx.QueryRow(`SELECT s.account, s.public, s.address, s.made_at, s.used_at FROM session s JOIN account a ON a.name = s.account WHERE s.token = ?1`, sum[:]).Scan(
-			&p.Account, &p.Session, &p.Address, &made, &last)
+		return tx.QueryRow(`SELECT a.name, s.public, s.address, s.made_at, s.used_at, s.fresh_at, a.password_at, a.needs_factor,
+			(SELECT coalesce(group_concat(role, char(10)), '') FROM account_role WHERE account = a.folded),
+			(SELECT coalesce(group_concat(warehouse, char(10)), '') FROM account_warehouse WHERE account = a.folded),
+			(SELECT count(*) FROM account_factor WHERE account = a.folded AND confirmed_at IS NOT NULL),
+			(SELECT count(*) FROM account_notice WHERE account = a.folded AND seen_at IS NULL)
+			FROM session s JOIN account a ON a.folded = s.account WHERE a.disabled_at IS NULL AND `+which, key).Scan(
+			&p.Account, &p.Session, &p.Address, &made, &last, &fresh, &chosen, &needs, &roles, &warehouses, &factors, &p.Notices)
 	})
 	if errors.Is(err, vault.ErrNoRows) {
 		return Person{}, nil
@@ -310,16 +474,38 @@ func (s *Service) Person(ctx context.Context, token string, used bool) (Person, 
 		return Person{}, err
 	}
 	now := s.now()
-	if now.Sub(time.UnixMilli(made)) > MaxAge || now.Sub(time.UnixMilli(last)) > IdleLimit {
+	if !s.alive(now, made, last) {
 		return Person{}, nil
 	}
 	if used && now.Sub(time.UnixMilli(last)) > touchPeriod {
 		err = s.store.Update(ctx, func(tx *vault.Tx) error {
-			_, err := tx.Exec(`UPDATE session SET used_at = ?2 WHERE token = ?1`, sum[:], now.UnixMilli())
+			_, err := tx.Exec(`UPDATE session SET used_at = ?2 WHERE public = ?1`, p.Session, now.UnixMilli())
 			return err
 		})
 	}
+	p.Roles, p.Warehouses = lines(roles), lines(warehouses)
+	p.FactorAt, p.Fresh = time.UnixMilli(fresh), s.fresh(time.UnixMilli(fresh))
+	if factors == 0 && (needs || s.needs != nil && s.needs(p.Roles)) {
+		p.Must = MustEnrol
+	} else if _, must := s.rules.overdue(time.UnixMilli(chosen), now); must {
+		p.Must = MustChange
+	}
 	return p, err
+}
+
+// maxAhead is how far a session's times may lie in the future; beyond that the clock was set back, and nobody knows its age.
+const maxAhead = 5 * time.Minute
+
+func (s *Service) alive(now time.Time, made, last int64) bool {
+	age, idle := now.Sub(time.UnixMilli(made)), now.Sub(time.UnixMilli(last))
+	return age >= -maxAhead && age <= s.max && idle <= s.idle
+}
+
+func lines(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, "\n")
 }
 
 // SignOut ends the session; a token that means nothing is no error.
@@ -329,10 +515,141 @@ func (s *Service) SignOut(ctx context.Context, token string, from From) error {
 		return err
 	}
 	sum := sha256.Sum256([]byte(token))
-	return s.store.Update(ctx, func(tx *vault.Tx) error {
+	err = s.store.Update(ctx, func(tx *vault.Tx) error {
 		if _, err := tx.Exec(`DELETE FROM session WHERE token = ?1`, sum[:]); err != nil {
 			return err
 		}
-		return s.audit(tx, change.Entry{Act: "signout", Object: fold(p.Account), Outcome: "ok", Detail: map[string]string{"address": from.Address}}, p)
+		p.Address = from.Address
+		return s.note(tx, "signout", fold(p.Account), "ok", p, nil)
 	})
+	if err == nil {
+		s.announce()
+	}
+	return err
+}
+
+// ChangePassword gives a person another password. Every other session of theirs ends, and this one gets a new token.
+func (s *Service) ChangePassword(ctx context.Context, who Person, old, next string) (session Session, err error) {
+	key := fold(who.Account)
+	counted := subjects(key, who.Address)
+	if err := s.attempt(ctx, counted); err != nil {
+		return Session{}, err
+	}
+	right, phc, err := s.rightPassword(ctx, key, old)
+	if err != nil {
+		return Session{}, errors.Join(err, s.takeBack(ctx, counted))
+	}
+	if !right {
+		return Session{}, errors.Join(s.store.Update(ctx, func(tx *vault.Tx) error { return s.note(tx, "account.password", key, "refused", who, nil) }), ErrOld)
+	}
+	made, err := s.choose(ctx, key, next)
+	if err != nil {
+		return Session{}, errors.Join(err, s.takeBack(ctx, counted))
+	}
+	err = s.store.Update(ctx, func(tx *vault.Tx) error {
+		if err := s.mayChange(tx, who); err != nil {
+			return err
+		}
+		if err := unchanged(tx, key, phc); err != nil {
+			return err
+		}
+		if _, err := s.succeeded(tx, counted); err != nil {
+			return err
+		}
+		if err := s.setPassword(tx, key, made); err != nil {
+			return err
+		}
+		if err := s.tell(tx, key, "password_changed", map[string]string{"address": who.Address}); err != nil {
+			return err
+		}
+		if err := s.note(tx, "account.password", key, "ok", who, nil); err != nil {
+			return err
+		}
+		session, err = s.renew(tx, who, true)
+		return err
+	})
+	if err == nil {
+		s.announce()
+	}
+	return session, err
+}
+
+// choose judges a password that a person wants and hashes it.
+func (s *Service) choose(ctx context.Context, key, password string) (phc string, err error) {
+	var name, display string
+	var former []string
+	err = s.store.View(ctx, func(tx *vault.Tx) error {
+		former = nil
+		var present string
+		if err := tx.QueryRow(`SELECT name, display, password FROM account WHERE folded = ?1`, key).Scan(&name, &display, &present); err != nil {
+			return err
+		}
+		if present != "" {
+			former = append(former, present)
+		}
+		rows, err := tx.Query(`SELECT password FROM account_password WHERE account = ?1 ORDER BY at DESC LIMIT ?2`, key, max(0, s.rules.History-1))
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			var p string
+			if err := rows.Scan(&p); err != nil {
+				return err
+			}
+			former = append(former, p)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return "", err
+	}
+	if err := s.rules.check(password, s.contextWords(name, display)); err != nil {
+		return "", err
+	}
+	used := false
+	if err := s.hashing.do(ctx, func() {
+		for _, p := range former {
+			if same, _, err := checkPassword(p, password); err == nil && same {
+				used = true
+				return
+			}
+		}
+		phc = hashPassword(password, present)
+	}); err != nil {
+		return "", err
+	}
+	if used {
+		return "", &RuleError{"login.password_used"}
+	}
+	return phc, nil
+}
+
+// setPassword changes the stored password and keeps the former one, so that it is not chosen again.
+func (s *Service) setPassword(tx *vault.Tx, key, phc string) error {
+	now := s.now().UnixMilli()
+	if _, err := tx.Exec(`INSERT OR REPLACE INTO account_password (account, at, password) SELECT folded, ?2, password FROM account WHERE folded = ?1 AND password <> ''`, key, now); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM account_password WHERE account = ?1 AND at NOT IN (SELECT at FROM account_password WHERE account = ?1 ORDER BY at DESC LIMIT ?2)`,
+		key, max(Dengbao.History, s.rules.History)); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`UPDATE account SET password = ?2, password_at = ?3 WHERE folded = ?1`, key, phc, now)
+	return err
+}
+
+// tell leaves a notice for the person. The oldest of more than 50 go.
+func (s *Service) tell(tx *vault.Tx, key, kind string, args map[string]string) error {
+	if args == nil {
+		args = map[string]string{}
+	}
+	b, err := json.Marshal(args)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`INSERT INTO account_notice (account, at, kind, args) VALUES (?1, ?2, ?3, ?4)`, key, s.now().UnixMilli(), kind, string(b)); err != nil {
+		return err
+	}
+	_, err = tx.Exec(`DELETE FROM account_notice WHERE account = ?1 AND id NOT IN (SELECT id FROM account_notice WHERE account = ?1 ORDER BY id DESC LIMIT 50)`, key)
+	return err
 }

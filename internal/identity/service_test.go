@@ -145,11 +145,11 @@ func TestSessions(t *testing.T) {
 		return p.Account
 	}
 	s := d.first()
-	d.now = d.now.Add(IdleLimit - time.Minute)
+	d.now = d.now.Add(DefaultIdle - time.Minute)
 	if who(s.Token, true) != "Chen" {
 		t.Error("a session ended before it was idle for long")
 	}
-	d.now = d.now.Add(IdleLimit - time.Minute)
+	d.now = d.now.Add(DefaultIdle - time.Minute)
 	if who(s.Token, false) != "Chen" {
 		t.Error("a session that was used ended as if it had been idle")
 	}
@@ -161,7 +161,7 @@ func TestSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for end := d.now.Add(MaxAge); d.now.Before(end); d.now = d.now.Add(IdleLimit / 2) {
+	for end := d.now.Add(DefaultMax); d.now.Before(end); d.now = d.now.Add(DefaultIdle / 2) {
 		who(s.Token, true)
 	}
 	d.now = d.now.Add(time.Minute)
@@ -248,7 +248,7 @@ func TestPasswordChoice(t *testing.T) {
 		"四十二个仓库都在下雨的夜里": "",
 		password: "",
 	} {
-		err, got := checkPasswordChoice(password, "Chen"), ""
+		err, got := ASVS.check(password, []string{"Chen"}), ""
 		var rule *RuleError
 		if errors.As(err, &rule) {
 			got = rule.Rule

@@ -28,6 +28,22 @@ var migrationName = regexp.MustCompile(`^([0-9]{4})_[a-z0-9_]+\.sql$`)
 // released; Migrate finds out and fails. It fails with ErrNewer when the store has
 // migrations that dir does not have. Two processes may migrate at the same time.
 func Migrate(ctx context.Context, s *Store, dir fs.FS) error {
+	return migrate(ctx, s, "migration", dir)
+}
+
+// MigrateSet is Migrate for the tables of a package that lives in the stores of several programs: the
+// set has numbers of its own, and its files touch no tables but its own. set is a lower-case word.
+func MigrateSet(ctx context.Context, s *Store, set string, dir fs.FS) error {
+	if !setName.MatchString(set) {
+		return fmt.Errorf("migrate: %q can not name a set of migrations", set)
+	}
+	return migrate(ctx, s, "migration_"+set, dir)
+}
+
+var setName = regexp.MustCompile(`^[a-z]+$`)
+
+// migrate remembers what it applied in the table of that name.
+func migrate(ctx context.Context, s *Store, table string, dir fs.FS) error {
 	list, err := readMigrations(dir)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
@@ -35,7 +51,7 @@ func Migrate(ctx context.Context, s *Store, dir fs.FS) error {
 	err = s.Update(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(`
 			-- The migrations that made this store's tables, with the digest of their text.
-			CREATE TABLE IF NOT EXISTS migration (
+			CREATE TABLE IF NOT EXISTS ` + table + ` (
 				number INTEGER PRIMARY KEY,
 				name   TEXT NOT NULL,
 				sha256 BLOB NOT NULL
@@ -46,17 +62,17 @@ func Migrate(ctx context.Context, s *Store, dir fs.FS) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	for _, m := range list {
-		if err := s.Update(ctx, m.apply); err != nil {
+		if err := s.Update(ctx, func(tx *Tx) error { return m.apply(tx, table) }); err != nil {
 			return fmt.Errorf("migrate %s: %w", m.name, err)
 		}
 	}
-	return s.View(ctx, func(tx *Tx) error { return refuseNewer(tx, len(list)) })
+	return s.View(ctx, func(tx *Tx) error { return refuseNewer(tx, table, len(list)) })
 }
 
 // apply runs the migration unless it was applied before.
-func (m migration) apply(tx *Tx) error {
+func (m migration) apply(tx *Tx, table string) error {
 	var digest []byte
-	err := tx.QueryRow(`SELECT sha256 FROM migration WHERE number = ?1`, m.number).Scan(&digest)
+	err := tx.QueryRow(`SELECT sha256 FROM `+table+` WHERE number = ?1`, m.number).Scan(&digest)
 	switch {
 	case err == nil && !bytes.Equal(digest, m.digest[:]):
 		return errors.New("its text is not the one that was applied to this store")
@@ -65,7 +81,7 @@ func (m migration) apply(tx *Tx) error {
 	case !errors.Is(err, ErrNoRows):
 		return err
 	}
-	if err := refuseNewer(tx, m.number-1); err != nil {
+	if err := refuseNewer(tx, table, m.number-1); err != nil {
 		return err
 	}
 	if err := tx.conn.script(m.text); err != nil {
@@ -74,13 +90,13 @@ func (m migration) apply(tx *Tx) error {
 	if tx.conn.db.AutoCommit() {
 		return errors.New("it ended the transaction that it runs in")
 	}
-	_, err = tx.Exec(`INSERT INTO migration (number, name, sha256) VALUES (?1, ?2, ?3)`, m.number, m.name, m.digest[:])
+	_, err = tx.Exec(`INSERT INTO `+table+` (number, name, sha256) VALUES (?1, ?2, ?3)`, m.number, m.name, m.digest[:])
 	return err
 }
 
-func refuseNewer(tx *Tx, known int) error {
+func refuseNewer(tx *Tx, table string, known int) error {
 	var newest int
-	if err := tx.QueryRow(`SELECT coalesce(max(number), 0) FROM migration`).Scan(&newest); err != nil {
+	if err := tx.QueryRow(`SELECT coalesce(max(number), 0) FROM ` + table).Scan(&newest); err != nil {
 		return err
 	}
 	if newest > known {

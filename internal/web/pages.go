@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,8 @@ type View struct {
 	Langs   []Lang
 	Page    string // name of the page
 	Request string
+	Account bool     // whether there are account pages
+	Notices []Notice // of the person's account, not seen yet
 }
 
 func loadPages(s *Server, site Site) (*pages, error) {
@@ -44,7 +47,11 @@ func loadPages(s *Server, site Site) (*pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
-	p := &pages{server: s, menu: site.Menu, set: map[Lang]map[string]*template.Template{}}
+	menu := site.Menu
+	if s.opt.Accounts != nil && s.opt.Manage {
+		menu = append(slices.Clone(menu), Link{Path: "/people", Text: "menu.people", Permission: PeopleRead})
+	}
+	p := &pages{server: s, menu: menu, set: map[Lang]map[string]*template.Template{}}
 	for _, l := range Langs() {
 		base, err := template.New("layout.html").Funcs(s.funcs(l)).ParseFS(own, "layout.html")
 		if err != nil {
@@ -95,9 +102,16 @@ func (p *pages) render(v *Visit, name string, data any) ([]byte, error) {
 		return nil, fmt.Errorf("no such page")
 	}
 	view := View{Data: data, Lang: v.Lang, Person: v.Person, Path: v.OriginalURL(), CSRF: v.CSRF(), Brand: p.server.opt.Brand, Place: p.server.opt.Place,
-		Langs: Langs(), Page: name, Request: v.Request}
+		Langs: Langs(), Page: name, Request: v.Request, Account: p.server.opt.Accounts != nil}
+	if view.Account && v.Person.Notices > 0 {
+		list, err := p.server.opt.Accounts.Notices(v.UserContext(), v.Person, true)
+		if err != nil {
+			return nil, err
+		}
+		view.Notices = v.notices(list)
+	}
 	for _, m := range p.menu {
-		if v.Person.Account != "" && p.server.opt.Allow(v.Person, m.Permission) {
+		if v.Person.Account != "" && v.Person.Must == "" && p.server.opt.Allow(v.Person, m.Permission) {
 			view.Menu = append(view.Menu, m)
 		}
 	}

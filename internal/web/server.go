@@ -30,6 +30,50 @@ type People interface {
 	SignOut(ctx context.Context, token string, from identity.From) error
 }
 
+// Accounts is what account pages need of package identity besides. Without it there are none, and no route can be Fresh.
+type Accounts interface {
+	SignInCode(ctx context.Context, half, code string, from identity.From) (identity.Session, error)
+	Halfway(ctx context.Context, half string) (bool, error)
+	Activate(ctx context.Context, code, password string, from identity.From) (identity.Session, error)
+	Rules() identity.Rules
+	// PersonOf is Person by the public name of a session.
+	PersonOf(ctx context.Context, session string) (identity.Person, error)
+	// Ended is closed when sessions next end other than by time.
+	Ended() <-chan struct{}
+
+	StepUp(ctx context.Context, who identity.Person, given string) (identity.Session, error)
+	StepUpBy(ctx context.Context, who identity.Person) (string, error)
+	ChangePassword(ctx context.Context, who identity.Person, old, next string) (identity.Session, error)
+	BeginFactor(ctx context.Context, who identity.Person) (identity.Enrolment, error)
+	PendingFactor(ctx context.Context, who identity.Person) (identity.Enrolment, error)
+	ConfirmFactor(ctx context.Context, who identity.Person, code string) (identity.Session, []string, error)
+	RemoveFactor(ctx context.Context, who identity.Person, id int64) (identity.Session, error)
+	NewCodes(ctx context.Context, who identity.Person) ([]string, error)
+	Factors(ctx context.Context, who identity.Person) ([]identity.Factor, int, error)
+	Sessions(ctx context.Context, who identity.Person) ([]identity.SessionInfo, error)
+	EndSession(ctx context.Context, who identity.Person, id string) error
+	EndOthers(ctx context.Context, who identity.Person) error
+	Notices(ctx context.Context, who identity.Person, unseen bool) ([]identity.Notice, error)
+	SeeNotices(ctx context.Context, who identity.Person, upTo int64) error
+
+	// What administrators do, see Options.Manage.
+	Accounts(ctx context.Context) ([]identity.Account, error)
+	Account(ctx context.Context, name string) (identity.Account, error)
+	Create(ctx context.Context, by identity.Person, a identity.Account) (string, error)
+	Change(ctx context.Context, by identity.Person, a identity.Account) error
+	Disable(ctx context.Context, by identity.Person, name string) error
+	Enable(ctx context.Context, by identity.Person, name string) error
+	ResetPassword(ctx context.Context, by identity.Person, name string) (string, error)
+	ResetFactor(ctx context.Context, by identity.Person, name string) error
+	EndSessions(ctx context.Context, by identity.Person, name string) error
+}
+
+// Role is a role as it is offered to whoever gives it.
+type Role struct {
+	ID    string
+	Names map[Lang]string
+}
+
 // Limits are what one client may ask of the server. Zero values mean the defaults.
 type Limits struct {
 	Read  time.Duration // for a whole request, TLS handshake included; 10 s
@@ -64,6 +108,9 @@ type Options struct {
 	TLS      *tls.Config    // certificate; the version is raised to 1.3 in any case
 	Hosts    []string       // names it may be asked under, besides those in the certificate, localhost and bare addresses
 	People   People         // who may sign in
+	Accounts Accounts       // of the same store as People; nil for no account pages
+	Manage   bool           // whether people are administered here, with the permissions people.read and people.write
+	Roles    func() []Role  // that may be given to people; the ready ones when nil
 	Allow    Allow          // SignedIn when nil
 	Instance string         // tells its cookies from those of other servers on the machine: letters, digits, hyphens
 	Brand    string         // key of the text beside the logo, such as "brand.edge"
@@ -155,7 +202,14 @@ func (s *Server) logPanic(c *fiber.Ctx, e any) {
 
 // mount adds the site's routes after the shell's own.
 func (s *Server) mount(site Site) error {
-	for _, r := range append(s.ownRoutes(), site.Routes...) {
+	own := s.ownRoutes()
+	if s.opt.Accounts != nil {
+		own = append(own, s.accountRoutes()...)
+		if s.opt.Manage {
+			own = append(own, s.peopleRoutes()...)
+		}
+	}
+	for _, r := range append(own, site.Routes...) {
 		if err := r.check(); err != nil {
 			return err
 		}
@@ -176,17 +230,33 @@ func (s *Server) serve(r Route) fiber.Handler {
 			v.Person = r.Guest(v)
 			v.Person.Address = v.Address()
 		}
-		if s.opt.Allow(v.Person, r.Permission) {
-			if r.Camera {
-				v.Set("Permissions-Policy", permissionsPolicy+"(self)")
+		v.permission = r.Permission
+		if v.Person.Must != "" && r.Permission != Public && !r.early {
+			return leadTo(v, r)
+		}
+		if !s.allowed(v.Person, r.Permission) {
+			if v.Person.Account != "" {
+				return Fail(fiber.StatusForbidden, "error.forbidden")
 			}
-			return r.Handler(v)
+			return s.askToSignIn(v, r)
 		}
-		if v.Person.Account != "" {
-			return Fail(fiber.StatusForbidden, "error.forbidden")
+		if r.Fresh && !v.Person.Fresh {
+			if done, err := s.stepUp(v, r); err != nil || !done {
+				return err
+			}
 		}
-		return s.askToSignIn(v, r)
+		if r.Camera {
+			v.Set("Permissions-Policy", permissionsPolicy+"(self)")
+		}
+		return r.Handler(v)
 	}
+}
+
+func (s *Server) allowed(who identity.Person, permission string) bool {
+	if permission == Own {
+		return who.Account != ""
+	}
+	return s.opt.Allow(who, permission)
 }
 
 // Serve answers on ln until ctx ends, then gives requests under way a few seconds to finish.

@@ -20,6 +20,7 @@ const (
 	sessionCookie  = "__Host-session"
 	visitorCookie  = "__Host-visitor" // only to tie a form to its reader before sign-in
 	languageCookie = "__Host-language"
+	halfCookie     = "__Host-signin" // of a sign-in that waits for its second factor
 )
 
 // own returns the name under which this server keeps a cookie. Browsers do not tell ports of a
@@ -58,6 +59,7 @@ func getSession(v *Visit) error {
 
 type loginPage struct {
 	Next, Name, Problem string
+	Rules               identity.Rules
 }
 
 func (s *Server) getLogin(v *Visit) error {
@@ -79,7 +81,7 @@ func (s *Server) postLogin(v *Visit) error {
 	name, next := v.Form("username"), localPath(v.Posted("next"))
 	session, err := s.opt.People.SignIn(v.UserContext(), name, v.Posted("password"), v.from())
 	if err != nil {
-		f, known := signInFailure(err)
+		f, known := s.signInFailure(err)
 		if !known {
 			return err
 		}
@@ -87,6 +89,67 @@ func (s *Server) postLogin(v *Visit) error {
 		return v.Page("login", loginPage{Next: next, Name: name, Problem: v.T(f.Key, f.Args)})
 	}
 	return v.enter(session, next)
+}
+
+// getCode asks for the second factor of a sign-in whose password was right.
+func (s *Server) getCode(v *Visit) error {
+	next := localPath(v.Query("next"))
+	waiting, err := s.opt.Accounts.Halfway(v.UserContext(), v.Cookies(s.own(halfCookie)))
+	if err != nil {
+		return err
+	}
+	if !waiting {
+		return v.See("/login")
+	}
+	return v.Page("code", loginPage{Next: next})
+}
+
+func (s *Server) postCode(v *Visit) error {
+	next := localPath(v.Posted("next"))
+	session, err := s.opt.Accounts.SignInCode(v.UserContext(), v.Cookies(s.own(halfCookie)), v.Form("code"), v.from())
+	if errors.Is(err, identity.ErrHalf) {
+		v.setCookie(s.own(halfCookie), "", -time.Hour)
+		v.Status(fiber.StatusUnauthorized)
+		return v.Page("login", loginPage{Next: next, Problem: v.T("code.again", nil)})
+	}
+	if err != nil {
+		f, known := s.signInFailure(err)
+		if !known {
+			return err
+		}
+		v.Status(f.Status)
+		return v.Page("code", loginPage{Next: next, Problem: v.T(f.Key, f.Args)})
+	}
+	return v.enter(session, next)
+}
+
+func (s *Server) getActivate(v *Visit) error {
+	return v.Page("activate", loginPage{Rules: s.rules()})
+}
+
+// postActivate lets a person choose a password with the code that an administrator gave them.
+func (s *Server) postActivate(v *Visit) error {
+	session, err := s.opt.Accounts.Activate(v.UserContext(), v.Form("code"), v.Posted("password"), v.from())
+	if err != nil {
+		f, known := s.signInFailure(err)
+		if !known {
+			return err
+		}
+		if errors.Is(err, identity.ErrCode) {
+			f.Key = "activate.wrong_code"
+		}
+		v.Status(f.Status)
+		return v.Page("activate", loginPage{Problem: v.T(f.Key, f.Args), Rules: s.rules()})
+	}
+	return v.enter(session, "/")
+}
+
+// rules returns what passwords must be.
+func (s *Server) rules() identity.Rules {
+	if s.opt.Accounts == nil {
+		return identity.ASVS
+	}
+	return s.opt.Accounts.Rules()
 }
 
 func (s *Server) getFirst(v *Visit) error {
@@ -97,7 +160,7 @@ func (s *Server) getFirst(v *Visit) error {
 	if !empty {
 		return v.See("/login")
 	}
-	return v.Page("first", loginPage{})
+	return v.Page("first", loginPage{Rules: s.rules()})
 }
 
 func (s *Server) postFirst(v *Visit) error {
@@ -107,12 +170,12 @@ func (s *Server) postFirst(v *Visit) error {
 		return v.See("/login")
 	}
 	if err != nil {
-		f, known := signInFailure(err)
+		f, known := s.signInFailure(err)
 		if !known {
 			return err
 		}
 		v.Status(f.Status)
-		return v.Page("first", loginPage{Name: name, Problem: v.T(f.Key, f.Args)})
+		return v.Page("first", loginPage{Name: name, Problem: v.T(f.Key, f.Args), Rules: s.rules()})
 	}
 	return v.enter(session, "/")
 }
@@ -137,6 +200,22 @@ func postLanguage(v *Visit) error {
 	return v.See(localPath(v.Posted("next")))
 }
 
+// leadTo sends a session that has to do something first there.
+func leadTo(v *Visit, r Route) error {
+	key, path := "error.must_enrol", "/account/factor/new"
+	if v.Person.Must == identity.MustChange {
+		key, path = "error.must_change", "/account/password"
+	}
+	if r.IsAPI() || strings.Contains(v.Get(fiber.HeaderAccept), "text/event-stream") {
+		return Fail(fiber.StatusForbidden, key)
+	}
+	if v.Get("HX-Request") != "" {
+		v.Set("HX-Redirect", path)
+		return v.SendStatus(fiber.StatusForbidden)
+	}
+	return v.See(path)
+}
+
 // askToSignIn sends a reader to the sign-in page and tells a program that it must sign in.
 func (s *Server) askToSignIn(v *Visit, r Route) error {
 	if r.IsAPI() || r.Method != "GET" || strings.Contains(v.Get(fiber.HeaderAccept), "text/event-stream") {
@@ -153,7 +232,7 @@ func (s *Server) askToSignIn(v *Visit, r Route) error {
 }
 
 // signInFailure turns a refusal of package identity into its sentence.
-func signInFailure(err error) (*Failure, bool) {
+func (s *Server) signInFailure(err error) (*Failure, bool) {
 	var wait *identity.WaitError
 	var rule *identity.RuleError
 	switch {
@@ -161,11 +240,22 @@ func signInFailure(err error) (*Failure, bool) {
 		seconds := int(max(time.Second, wait.For).Round(time.Second) / time.Second)
 		return Fail(fiber.StatusTooManyRequests, "login.wait", "seconds", strconv.Itoa(seconds)), true
 	case errors.As(err, &rule):
-		return Fail(fiber.StatusUnprocessableEntity, rule.Rule, "min", strconv.Itoa(identity.MinPassword), "max", strconv.Itoa(identity.MaxPassword)), true
+		r := s.rules()
+		return Fail(fiber.StatusUnprocessableEntity, rule.Rule, "min", strconv.Itoa(r.Min), "max", strconv.Itoa(identity.MaxPassword), "kinds", strconv.Itoa(r.Classes), "last", strconv.Itoa(max(1, r.History))), true
 	case errors.Is(err, identity.ErrWrong):
 		return Fail(fiber.StatusUnauthorized, "login.wrong"), true
 	case errors.Is(err, identity.ErrCode):
 		return Fail(fiber.StatusUnauthorized, "first.wrong_code"), true
+	case errors.Is(err, identity.ErrFactor):
+		return Fail(fiber.StatusUnauthorized, "code.wrong"), true
+	case errors.Is(err, identity.ErrOld):
+		return Fail(fiber.StatusUnprocessableEntity, "password.old_wrong"), true
+	case errors.Is(err, identity.ErrTaken):
+		return Fail(fiber.StatusConflict, "people.taken"), true
+	case errors.Is(err, identity.ErrSelf):
+		return Fail(fiber.StatusConflict, "people.self"), true
+	case errors.Is(err, identity.ErrTooMany):
+		return Fail(fiber.StatusConflict, "factor.enough"), true
 	case errors.Is(err, identity.ErrBusy):
 		return Fail(fiber.StatusServiceUnavailable, "error.busy"), true
 	}
@@ -173,14 +263,30 @@ func signInFailure(err error) (*Failure, bool) {
 }
 
 func (v *Visit) from() identity.From {
-	return identity.From{Address: v.Address(), Session: v.Person.Session}
+	return identity.From{Address: v.Address(), Session: v.Person.Session, Agent: v.Get(fiber.HeaderUserAgent)}
 }
 
-// enter gives the browser its session and goes on to next.
+// enter gives the browser its session and goes on to next, or to the page that asks for the second factor.
 func (v *Visit) enter(s identity.Session, next string) error {
-	v.setCookie(v.server.own(sessionCookie), s.Token, 0)
+	if s.Half != "" {
+		v.setCookie(v.server.own(halfCookie), s.Half, 0)
+		if next == "/" {
+			return v.See("/login/code")
+		}
+		return v.See("/login/code?next=" + url.QueryEscape(next))
+	}
+	v.keep(s)
+	if v.Cookies(v.server.own(halfCookie)) != "" {
+		v.setCookie(v.server.own(halfCookie), "", -time.Hour)
+	}
 	v.setCookie(v.server.own(visitorCookie), "", -time.Hour)
 	return v.See(next)
+}
+
+// keep gives the browser the session's token, also when it changed.
+func (v *Visit) keep(s identity.Session) {
+	v.setCookie(v.server.own(sessionCookie), s.Token, 0)
+	v.token, v.Person.Fresh = s.Token, true
 }
 
 // greet gives a reader who is not signed in the cookie that the token of forms, and of an open
@@ -211,7 +317,7 @@ func (v *Visit) setCookie(name, value string, life time.Duration) {
 func localPath(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
-		strings.ContainsAny(next, "\\\r\n\t") || u.Path == "/login" || u.Path == "/logout" {
+		strings.ContainsAny(next, "\\\r\n\t") || u.Path == "/login" || u.Path == "/login/code" || u.Path == "/logout" {
 		return "/"
 	}
 	return next

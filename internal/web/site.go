@@ -12,6 +12,10 @@ import (
 // style sheets, the health answer.
 const Public = "public"
 
+// Own is the permission of what everybody who is signed in may do with their own account. The shell
+// grants it itself.
+const Own = "own"
+
 // Allow decides whether a person has a permission. It is the one place where that is decided.
 type Allow func(who identity.Person, permission string) bool
 
@@ -42,6 +46,13 @@ type Route struct {
 
 	// Camera lets the page ask its reader for the camera, which no other page may.
 	Camera bool
+	// Fresh asks for a factor within the last five minutes: the second one, or of accounts without one the
+	// password. Otherwise a page asks for it and then carries the act out with what was typed (fields for
+	// secrets excepted, see kept), and the API answers 401 with the code error.step_up.
+	Fresh bool
+
+	// early routes are open to sessions that have to do something before anything else.
+	early bool
 }
 
 // IsAPI reports whether the route answers programs with JSON rather than readers with pages.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"runtime/debug"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"stockade/internal/identity"
 )
 
 // Stream is an open stream of server-sent events. It is used by one goroutine.
@@ -36,17 +39,7 @@ func (v *Visit) Stream(run func(ctx context.Context, s *Stream) error) error {
 		return Fail(fiber.StatusServiceUnavailable, "error.busy")
 	}
 	v.Set(fiber.HeaderContentType, "text/event-stream; charset=utf-8")
-	token, who, req := v.sessionToken(), v.Person, v.Request
-	alive := func() error {
-		if token == "" {
-			return nil // an open station
-		}
-		p, err := srv.opt.People.Person(srv.ctx, token, false)
-		if err == nil && p.Account != who.Account {
-			err = fmt.Errorf("session of %s has ended", who.Account)
-		}
-		return err
-	}
+	who, req, alive := v.Person, v.Request, srv.aliveFor(v)
 	conn, limit := v.Context().Conn(), srv.opt.Limits
 	v.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		defer func() { <-srv.open }()
@@ -55,19 +48,65 @@ func (v *Visit) Stream(run func(ctx context.Context, s *Stream) error) error {
 				srv.log.Error("panic in an event stream", "request", req, "panic", fmt.Sprint(e), "stack", stack())
 			}
 		}()
-		ctx, cancel := context.WithCancel(srv.ctx)
-		defer cancel()
+		ctx, cancel := context.WithCancelCause(srv.ctx)
+		defer cancel(nil)
 		beat := time.NewTicker(limit.Beat)
 		defer beat.Stop()
 		s := &Stream{w: w, conn: conn, write: limit.Write, alive: alive, Beat: beat.C}
 		if err := s.Live(); err != nil {
 			return
 		}
+		if who.Account != "" && srv.opt.Accounts != nil {
+			go srv.awaitEnd(ctx, cancel, alive)
+		}
 		if err := run(ctx, s); err != nil && ctx.Err() == nil {
 			srv.log.Debug("event stream ended", "request", req, "cause", err)
 		}
+		if errors.Is(context.Cause(ctx), errEnded) {
+			_ = s.end() // the client may be gone as well
+		}
 	})
 	return nil
+}
+
+var errEnded = errors.New("the session has ended")
+
+// aliveFor returns a function that finds out whether who asked is still signed in and may still do what was asked for. It
+// goes by the session's name, since its token changes when a factor is given again.
+func (s *Server) aliveFor(v *Visit) func() error {
+	token, who, permission := v.sessionToken(), v.Person, v.permission
+	return func() error {
+		if token == "" {
+			return nil // an open station
+		}
+		var p identity.Person
+		var err error
+		if s.opt.Accounts != nil {
+			p, err = s.opt.Accounts.PersonOf(s.ctx, who.Session)
+		} else {
+			p, err = s.opt.People.Person(s.ctx, token, false)
+		}
+		if err == nil && (p.Account != who.Account || p.Must != "" || !s.allowed(p, permission)) {
+			err = errEnded
+		}
+		return err
+	}
+}
+
+// awaitEnd cancels the stream as soon as its session ends, without waiting for a beat.
+func (s *Server) awaitEnd(ctx context.Context, cancel context.CancelCauseFunc, alive func() error) {
+	for {
+		ended := s.opt.Accounts.Ended()
+		if errors.Is(alive(), errEnded) {
+			cancel(errEnded)
+			return
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (v *Visit) sessionToken() string {
@@ -94,11 +133,14 @@ func (s *Stream) Send(event, id string, data any) error {
 // Live sends a sign of life, and returns an error when nobody listens any more.
 func (s *Stream) Live() error {
 	if err := s.alive(); err != nil {
-		_ = s.flush("event: end\ndata: {}\n\n")
+		_ = s.end()
 		return err
 	}
 	return s.flush(": \n\n")
 }
+
+// end tells the client to ask no more.
+func (s *Stream) end() error { return s.flush("event: end\ndata: {}\n\n") }
 
 func (s *Stream) flush(text string) error {
 	// The server's write limit is for a whole answer; a stream gets it anew for each event.

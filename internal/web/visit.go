@@ -27,6 +27,8 @@ type Visit struct {
 
 	server *Server
 	token  string // session token or, before sign-in, the visitor's cookie
+
+	permission string // of the route
 }
 
 const visitKey = "visit"

@@ -15,6 +15,7 @@ import (
 	"stockade/edge/device"
 	"stockade/edge/station"
 	"stockade/internal/serialport"
+	"stockade/internal/identity"
 )
 
 // config is the file given by --config. Folders in it may be relative to the file's own.
@@ -31,6 +32,13 @@ type config struct {
 	Lang string `toml:"lang"`
 	// Zone is the warehouse's time zone; default Asia/Shanghai.
 	Zone string `toml:"zone"`
+	// Passwords chooses the rules for passwords: "asvs" (default: length, no forced change) or "dengbao" (等级保护: kinds of characters, history, change every 90 days).
+	Passwords string `toml:"password_rules"`
+	// FactorRoles are the roles whose people have to use a second factor.
+	FactorRoles []string `toml:"second_factor_roles"`
+	// SessionIdle is after how long an unused sign-in ends, 1m to 1h, default 15m; SessionMax after how long every one, 15m to 24h, default 12h.
+	SessionIdle duration `toml:"session_idle"`
+	SessionMax  duration `toml:"session_max"`
 	// Broker takes the place of the broker that the hub named at enrolment: mqtts://host:port.
 	Broker string `toml:"broker"`
 	// LabelFont is a font in the label printers that has Chinese, such as "E:SIMSUN.TTF".
@@ -138,6 +146,12 @@ func (c config) check() error {
 	}
 	if _, err := time.LoadLocation(c.Zone); err != nil {
 		return fmt.Errorf("zone: %w", err)
+	}
+	if _, err := identity.RulesNamed(c.Passwords); err != nil {
+		return fmt.Errorf("password_rules: %w", err)
+	}
+	if err := identity.CheckLimits(time.Duration(c.SessionIdle), time.Duration(c.SessionMax)); err != nil {
+		return fmt.Errorf("session_idle, session_max: %w", err)
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return fmt.Errorf("listen: %w", err)

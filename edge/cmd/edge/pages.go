@@ -43,7 +43,7 @@ func (n *node) pages(ctx context.Context, stdout io.Writer) (*web.Server, error)
 	if err != nil {
 		return nil, err
 	}
-	return web.New(web.Options{TLS: settings, Hosts: n.config.Names, People: people, Instance: string(n.enrolment.Trust.Node), Brand: "brand.edge", Place: string(n.enrolment.Trust.Warehouse), Zone: n.config.zone(), Log: n.log}, site)
+	return web.New(web.Options{TLS: settings, Hosts: n.config.Names, People: people, Accounts: people, Instance: string(n.enrolment.Trust.Node), Brand: "brand.edge", Place: string(n.enrolment.Trust.Warehouse), Zone: n.config.zone(), Log: n.log}, site)
 }
 
 func (n *node) open(name string) bool {
@@ -460,7 +460,19 @@ func (n *node) watched(station string) bool {
 
 // people opens the accounts; what they do is recorded in the node's own audit trail.
 func (n *node) people(ctx context.Context, stdout io.Writer) (*identity.Service, error) {
-	people, err := identity.Open(ctx, n.store.Vault(), identity.Options{Audit: n.record})
+	rules, err := identity.RulesNamed(n.config.Passwords)
+	if err != nil {
+		return nil, err
+	}
+	trust := n.enrolment.Trust
+	people, err := identity.Open(ctx, n.store.Vault(), identity.Options{Now: n.clock.Wall, Audit: n.record, Rules: rules,
+		Words: func() []string {
+			return append([]string{trust.Org, string(trust.Warehouse), string(trust.Node)}, n.config.Names...)
+		},
+		Issuer: "Stockade " + string(trust.Node), Zone: n.config.zone(), Idle: time.Duration(n.config.SessionIdle), Max: time.Duration(n.config.SessionMax),
+		RequiresFactor: func(roles []string) bool {
+			return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(n.config.FactorRoles, r) })
+		}})
 	if err != nil {
 		return nil, err
 	}

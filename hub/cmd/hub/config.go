@@ -12,6 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"stockade/internal/identity"
 	"stockade/protocol/barcode"
 	"stockade/protocol/topic"
 )
@@ -36,6 +37,13 @@ type config struct {
 
 	// Typeface is a font file that draws Chinese in previews of labels; default: that of Debian's fonts-noto-cjk.
 	Typeface string `toml:"typeface"`
+	// Passwords chooses the rules for passwords: "asvs" (default: length, no forced change) or "dengbao" (等级保护: kinds of characters, history, change every 90 days).
+	Passwords string `toml:"password_rules"`
+	// FactorRoles are the roles whose people have to use a second factor.
+	FactorRoles []string `toml:"second_factor_roles"`
+	// SessionIdle is after how long an unused sign-in ends, 1m to 1h, default 15m; SessionMax after how long every one, 15m to 24h, default 12h.
+	SessionIdle duration `toml:"session_idle"`
+	SessionMax  duration `toml:"session_max"`
 
 	// Pages is the HTTPS listener of the pages for people.
 	Pages listener `toml:"pages"`
@@ -43,6 +51,15 @@ type config struct {
 	Nodes listener `toml:"nodes"`
 	// MQTT is the broker: the hub's own, or a foreign one.
 	MQTT mqttConfig `toml:"mqtt"`
+}
+
+// duration is read as "15m".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = duration(v)
+	return err
 }
 
 type listener struct {
@@ -110,6 +127,12 @@ func (c config) check() error {
 	}
 	if _, err := time.LoadLocation(c.Zone); err != nil {
 		return fmt.Errorf("zone: %w", err)
+	}
+	if _, err := identity.RulesNamed(c.Passwords); err != nil {
+		return fmt.Errorf("password_rules: %w", err)
+	}
+	if err := identity.CheckLimits(time.Duration(c.SessionIdle), time.Duration(c.SessionMax)); err != nil {
+		return fmt.Errorf("session_idle, session_max: %w", err)
 	}
 	if len(c.Names) == 0 {
 		return errors.New("names: at least one name or address is needed by which nodes reach the hub")

@@ -1,0 +1,219 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"stockade/internal/identity"
+)
+
+// Permissions of the administration of people.
+const (
+	PeopleRead  = "people.read"
+	PeopleWrite = "people.write"
+)
+
+// peopleRoutes administer accounts. All that changes one asks for a fresh factor.
+func (s *Server) peopleRoutes() []Route {
+	a := s.opt.Accounts
+	act := func(path string, do func(context.Context, identity.Person, string) error) Route {
+		return Route{Method: "POST", Path: path, Permission: PeopleWrite, Fresh: true, Handler: func(v *Visit) error {
+			if err := do(v.UserContext(), v.Person, v.Form("name")); err != nil {
+				return s.peopleProblem(err)
+			}
+			return v.See(personLink(v.Form("name")))
+		}}
+	}
+	return []Route{
+		{Method: "GET", Path: "/people", Permission: PeopleRead, Handler: s.getPeople},
+		{Method: "GET", Path: "/people/new", Permission: PeopleWrite, Handler: s.getNewPerson},
+		{Method: "POST", Path: "/people/new", Permission: PeopleWrite, Handler: s.postNewPerson, Fresh: true},
+		{Method: "GET", Path: "/people/person/:name", Permission: PeopleRead, Handler: s.getPerson},
+		{Method: "POST", Path: "/people/change", Permission: PeopleWrite, Handler: s.postPerson, Fresh: true},
+		act("/people/disable", a.Disable),
+		act("/people/enable", a.Enable),
+		act("/people/reset-factor", a.ResetFactor),
+		act("/people/end-sessions", a.EndSessions),
+		{Method: "POST", Path: "/people/reset-password", Permission: PeopleWrite, Handler: s.resetPassword, Fresh: true},
+	}
+}
+
+func personLink(name string) string { return "/people/person/" + url.PathEscape(name) }
+
+func (s *Server) peopleProblem(err error) error {
+	if f, known := s.signInFailure(err); known {
+		return f.Because(err)
+	}
+	return staleOr(err)
+}
+
+// choice is a role in a form.
+type choice struct {
+	ID, Name string
+	Given    bool
+}
+
+type personRow struct {
+	identity.Account
+	Link  string
+	Roles []string // in words
+}
+
+type peoplePage struct {
+	Rows                    []personRow
+	Dormant, Overdue, Lacks int
+}
+
+func (s *Server) getPeople(v *Visit) error {
+	list, err := s.opt.Accounts.Accounts(v.UserContext())
+	if err != nil {
+		return err
+	}
+	var page peoplePage
+	for _, a := range list {
+		page.Rows = append(page.Rows, personRow{a, personLink(a.Name), s.roleNames(v, a.Roles)})
+		if a.Disabled {
+			continue
+		}
+		if a.Dormant {
+			page.Dormant++
+		}
+		if a.Overdue {
+			page.Overdue++
+		}
+		if a.LacksFactor {
+			page.Lacks++
+		}
+	}
+	return v.Page("people", page)
+}
+
+type personPage struct {
+	Account    identity.Account
+	Choices    []choice
+	Warehouses string
+	New        bool
+	Own        bool // the reader's own account: somebody else has to change it
+	May        bool // whether the reader may change it
+	Code       string
+	Problem    string
+}
+
+func (s *Server) showPerson(v *Visit, page personPage) error {
+	page.Choices, page.Warehouses = s.choices(v, page.Account.Roles), strings.Join(page.Account.Warehouses, " ")
+	page.May = s.allowed(v.Person, PeopleWrite)
+	page.Own = !page.New && page.Account.Name == v.Person.Account
+	return v.Page("person", page)
+}
+
+func (s *Server) getNewPerson(v *Visit) error { return s.showPerson(v, personPage{New: true}) }
+
+func (s *Server) getPerson(v *Visit) error {
+	name, err := url.PathUnescape(v.Params("name"))
+	if err != nil {
+		return NotFound()
+	}
+	a, err := s.opt.Accounts.Account(v.UserContext(), name)
+	if err != nil {
+		return staleOr(err)
+	}
+	return s.showPerson(v, personPage{Account: a})
+}
+
+// posted reads the form of a person. Fields that are told and not set are not taken from it.
+func (s *Server) posted(v *Visit) identity.Account {
+	a := identity.Account{Name: v.Form("name"), Display: v.Form("display"), NeedsFactor: v.Form("needs_factor") == "1",
+		Warehouses: strings.FieldsFunc(v.Form("warehouses"), func(r rune) bool { return strings.ContainsRune(" ,;，；、\t", r) })}
+	for _, r := range v.Context().PostArgs().PeekMulti("role") {
+		a.Roles = append(a.Roles, string(r))
+	}
+	return a
+}
+
+func (s *Server) postNewPerson(v *Visit) error {
+	a := s.posted(v)
+	code, err := s.opt.Accounts.Create(v.UserContext(), v.Person, a)
+	if err != nil {
+		return s.refusePerson(v, personPage{Account: a, New: true}, err)
+	}
+	return v.Page("activation", personPage{Account: a, Code: code})
+}
+
+func (s *Server) postPerson(v *Visit) error {
+	a := s.posted(v)
+	if err := s.opt.Accounts.Change(v.UserContext(), v.Person, a); err != nil {
+		now, err2 := s.opt.Accounts.Account(v.UserContext(), a.Name)
+		if err2 != nil {
+			return staleOr(err2)
+		}
+		now.Display, now.Roles, now.Warehouses, now.NeedsFactor = a.Display, a.Roles, a.Warehouses, a.NeedsFactor
+		return s.refusePerson(v, personPage{Account: now}, err)
+	}
+	return v.See(personLink(a.Name))
+}
+
+// refusePerson shows the form again, with what was typed.
+func (s *Server) refusePerson(v *Visit, page personPage, err error) error {
+	f, known := s.signInFailure(err)
+	if !known {
+		return staleOr(err)
+	}
+	page.Problem = v.T(f.Key, f.Args)
+	v.Status(f.Status)
+	return s.showPerson(v, page)
+}
+
+func (s *Server) resetPassword(v *Visit) error {
+	a, err := s.opt.Accounts.Account(v.UserContext(), v.Form("name"))
+	if err != nil {
+		return staleOr(err)
+	}
+	if a.Disabled {
+		return Fail(fiber.StatusConflict, "people.is_disabled")
+	}
+	code, err := s.opt.Accounts.ResetPassword(v.UserContext(), v.Person, a.Name)
+	if errors.Is(err, identity.ErrNothing) {
+		return Fail(fiber.StatusConflict, "people.is_disabled").Because(err)
+	}
+	if err != nil {
+		return s.peopleProblem(err)
+	}
+	return v.Page("activation", personPage{Account: a, Code: code})
+}
+
+// readyRoles are offered when the program names no others; their words are texts of the catalogue.
+var readyRoles = []string{"warehouse-worker", "warehouse-lead", "branch-manager", "purchaser", "seller", "finance", "hq-operations",
+	"system-administrator", "security-administrator", "auditor"}
+
+func (s *Server) choices(v *Visit, given []string) (out []choice) {
+	if s.opt.Roles != nil {
+		for _, r := range s.opt.Roles() {
+			out = append(out, choice{r.ID, r.Names[v.Lang], slices.Contains(given, r.ID)})
+		}
+	} else {
+		for _, id := range readyRoles {
+			out = append(out, choice{id, v.T("role."+strings.ReplaceAll(id, "-", "_"), nil), slices.Contains(given, id)})
+		}
+	}
+	for _, id := range given { // one that is no longer offered is not lost by saving the form
+		if !slices.ContainsFunc(out, func(c choice) bool { return c.ID == id }) {
+			out = append(out, choice{id, id, true})
+		}
+	}
+	return out
+}
+
+// roleNames puts roles into words.
+func (s *Server) roleNames(v *Visit, ids []string) (out []string) {
+	for _, c := range s.choices(v, ids) {
+		if c.Given {
+			out = append(out, c.Name)
+		}
+	}
+	return out
+}
