@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/argon2"
@@ -65,6 +66,7 @@ func checkPassword(phc, password string) (ok, stale bool, err error) {
 type queue struct {
 	turn    chan struct{}
 	waiting chan struct{}
+	done    *atomic.Int64 // how many turns there were
 }
 
 const (
@@ -73,7 +75,7 @@ const (
 )
 
 func newQueue() queue {
-	return queue{turn: make(chan struct{}, 1), waiting: make(chan struct{}, maxWaiting)}
+	return queue{turn: make(chan struct{}, 1), waiting: make(chan struct{}, maxWaiting), done: new(atomic.Int64)}
 }
 
 // do runs work in its turn, or returns ErrBusy when that would take too long.
@@ -94,6 +96,7 @@ func (q queue) do(ctx context.Context, work func()) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	q.done.Add(1)
 	work()
 	return nil
 }

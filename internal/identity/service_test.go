@@ -24,13 +24,20 @@ var here = From{Address: "192.0.2.7"}
 
 const password = "correct horse battery"
 
-func newDesk(t *testing.T) *desk {
+func newVault(t *testing.T) *vault.Store {
 	t.Helper()
 	v, err := vault.Open(t.Context(), vault.Options{Path: filepath.Join(t.TempDir(), "people.db"), Key: vault.Key{1}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = v.Close() })
+	return v
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	v := newVault(t)
+	var err error
 	d := &desk{t: t, now: time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)}
 	d.Service, err = Open(t.Context(), v, Options{Now: func() time.Time { return d.now }, Audit: func(_ *vault.Tx, e change.Entry, _ Person) error {
 		if d.deny != nil {
