@@ -49,6 +49,11 @@ type served struct {
 
 func serve(t *testing.T, limits Limits, routes ...Route) *served {
 	t.Helper()
+	return serveWith(t, Options{People: doorman{}, Limits: limits}, routes...)
+}
+
+func serveWith(t *testing.T, opt Options, routes ...Route) *served {
+	t.Helper()
 	authority, err := pki.NewAuthority("acme", time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -65,8 +70,8 @@ func serve(t *testing.T, limits Limits, routes ...Route) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := New(Options{TLS: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, People: doorman{}, Instance: "test", Brand: "brand.edge",
-		Limits: limits, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}, Site{Routes: routes, Assets: someAssets})
+	opt.TLS, opt.Instance, opt.Brand, opt.Log = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, "test", "brand.edge", slog.New(slog.NewTextHandler(t.Output(), nil))
+	srv, err := New(opt, Site{Routes: routes, Assets: someAssets})
 	if err != nil {
 		t.Fatal(err)
 	}
