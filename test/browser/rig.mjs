@@ -40,6 +40,8 @@ export async function start(setup) {
     device: (station, device, good) => call({ do: "device", station, device, good }),
     /** symbol returns a barcode: rows of "0" and "1", whether it is linear, its quiet zone in modules. */
     symbol: async (kind, message) => (await call({ do: "symbol", kind, message })).symbol,
+    /** stale makes it ten minutes since anybody at the hub gave a factor. */
+    stale: () => call({ do: "stale" }),
     line: (good) => call({ do: "line", good }),
     hubJSON: async (...args) => JSON.parse((await call({ do: "hub", args })).output),
     async stop() {

@@ -14,8 +14,8 @@ import (
 
 	"stockade/edge/device"
 	"stockade/edge/station"
-	"stockade/internal/serialport"
 	"stockade/internal/identity"
+	"stockade/internal/serialport"
 )
 
 // config is the file given by --config. Folders in it may be relative to the file's own.

@@ -10,6 +10,7 @@ import (
 
 	"stockade/edge/store"
 	"stockade/internal/symbol"
+	"stockade/internal/vault"
 	"stockade/test/play"
 	"stockade/test/rig"
 )
@@ -51,6 +52,7 @@ var commands = map[string]func(*world, context.Context, command) (answer, error)
 	"clone":   (*world).clone,
 	"unclone": (*world).unclone,
 	"symbol":  (*world).symbol,
+	"stale":   (*world).stale,
 }
 
 // answer carries out a line.
@@ -94,6 +96,23 @@ func (w *world) symbol(_ context.Context, c command) (answer, error) {
 		g.Rows = append(g.Rows, string(row))
 	}
 	return answer{Symbol: g}, nil
+}
+
+// stale makes it ten minutes since anybody signed in at the hub gave a factor: what needs a fresh one asks again.
+func (w *world) stale(ctx context.Context, _ command) (a answer, err error) {
+	key, err := vault.LoadKeyFile(w.hub.KeyFile(), w.hub.Data())
+	if err != nil {
+		return answer{}, err
+	}
+	v, err := vault.Open(ctx, vault.Options{Path: filepath.Join(w.hub.Data(), "hub.db"), Key: key})
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { err = errors.Join(err, v.Close()) }()
+	return answer{}, v.Update(ctx, func(tx *vault.Tx) error {
+		_, err := tx.Exec(`UPDATE session SET fresh_at = fresh_at - 600000`)
+		return err
+	})
 }
 
 // unclone switches all copies off.
