@@ -311,6 +311,32 @@ func (s *Service) ResetFactor(ctx context.Context, by Person, name string) error
 	})
 }
 
+// Recover opens an account to its person again when nobody is left who could: it enables it, voids the password, removes second factors and
+// returns a new activation code. It is for who commands the machine; package web does not offer it.
+func (s *Service) Recover(ctx context.Context, by Person, name string) (code string, err error) {
+	err = s.on(ctx, by, name, func(tx *vault.Tx, key string, _ Account) (err error) {
+		for _, q := range []string{`DELETE FROM account_factor WHERE account = ?1`, `DELETE FROM account_recovery WHERE account = ?1`, `UPDATE account SET disabled_at = NULL WHERE folded = ?1`} {
+			if _, err := tx.Exec(q, key); err != nil {
+				return err
+			}
+		}
+		if err := s.setPassword(tx, key, ""); err != nil {
+			return err
+		}
+		if err := endSessions(tx, key, ""); err != nil {
+			return err
+		}
+		if code, err = s.newActivation(tx, key); err != nil {
+			return err
+		}
+		if err := s.tell(tx, key, "recovered", nil); err != nil {
+			return err
+		}
+		return s.note(tx, "account.recovered", key, "ok", by, nil)
+	})
+	return code, err
+}
+
 // EndSessions ends all sessions of a person.
 func (s *Service) EndSessions(ctx context.Context, by Person, name string) error {
 	return s.on(ctx, by, name, func(tx *vault.Tx, key string, _ Account) error {
@@ -358,8 +384,14 @@ func (s *Service) Activate(ctx context.Context, code, password string, from From
 		if err := s.setPassword(tx, key, phc); err != nil {
 			return err
 		}
-		if err := s.tell(tx, key, "password_changed", map[string]string{"address": from.Address}); err != nil {
+		former := 0 // of a new account its first password is no news
+		if err := tx.QueryRow(`SELECT count(*) FROM account_password WHERE account = ?1`, key).Scan(&former); err != nil {
 			return err
+		}
+		if former > 0 {
+			if err := s.tell(tx, key, "password_changed", map[string]string{"address": from.Address}); err != nil {
+				return err
+			}
 		}
 		if err := s.note(tx, "account.activated", key, "ok", Person{Address: from.Address}, nil); err != nil {
 			return err

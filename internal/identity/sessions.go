@@ -186,6 +186,9 @@ func (s *Service) watch(tx *vault.Tx, key string, before int, from From, p Perso
 		return err
 	}
 	if told, _ := s.rules.overdue(time.UnixMilli(chosen), now); told {
+		if _, err := tx.Exec(`DELETE FROM account_notice WHERE account = ?1 AND kind = 'password_overdue'`, key); err != nil { // said once, not at every sign-in since
+			return err
+		}
 		if err := s.tell(tx, key, "password_overdue", map[string]string{"until": time.UnixMilli(chosen).Add(s.rules.Change + s.rules.Grace).In(s.zone).Format(time.DateOnly)}); err != nil {
 			return err
 		}

@@ -53,6 +53,28 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// TestSetsOfMigrations: a set of its own in the same store neither sees nor hides the program's migrations.
+func TestSetsOfMigrations(t *testing.T) {
+	ctx, s := context.Background(), newTestStore(t)
+	own := files("0001_guest.sql", `CREATE TABLE guest (name TEXT PRIMARY KEY) STRICT;`)
+	for range 2 {
+		must(t, MigrateSet(ctx, s, "guests", own))
+		must(t, Migrate(ctx, s, files("0001_item.sql", makeItem, "0002_name.sql", nameItem)))
+	}
+	if err := MigrateSet(ctx, s, "guests", files("0001_guest.sql", `CREATE TABLE other (x TEXT) STRICT;`)); err == nil {
+		t.Error("an edited file of a set was taken")
+	}
+	must(t, MigrateSet(ctx, s, "guests", files("0001_guest.sql", `CREATE TABLE guest (name TEXT PRIMARY KEY) STRICT;`, "0002_seat.sql", `CREATE TABLE seat (n INTEGER) STRICT;`)))
+	if err := MigrateSet(ctx, s, "guests", own); !errors.Is(err, ErrNewer) {
+		t.Errorf("an older program: %v", err)
+	}
+	for _, name := range []string{"", "a; DROP TABLE item", "Guests"} {
+		if MigrateSet(ctx, s, name, own) == nil {
+			t.Errorf("%q names a set", name)
+		}
+	}
+}
+
 func TestMigrateRefusals(t *testing.T) {
 	tests := []struct {
 		name string

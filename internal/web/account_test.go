@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"image"
+	"image/draw"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -16,6 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode"
+	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/totp"
 
 	"stockade/internal/identity"
@@ -210,6 +215,41 @@ func TestStepUpKeepsWhatWasTyped(t *testing.T) {
 	r.get("/account/password").want(401, "/account/password", `name="next" value="/account/password"`)
 	r.post("/account/confirm", "next", "//evil.example", "confirm", sentence).want(200, "/")
 	r.get("/account/password").want(200, "/account/password")
+}
+
+var pathRun = regexp.MustCompile(`M(\d+) (\d+)h(\d+)`)
+
+// TestAuthenticatorsReadTheCode: a reader that did not draw it reads from the picture what an authenticator must be told.
+func TestAuthenticatorsReadTheCode(t *testing.T) {
+	h := newHouse(t)
+	r := h.first()
+	r.get("/account/factor/new").post("/account/factor/begin").want(200, "/account/factor/new")
+	size := 0
+	if _, err := fmt.Sscanf(regexp.MustCompile(`viewBox="0 0 \d+`).FindString(r.page), `viewBox="0 0 %d`, &size); err != nil {
+		t.Fatal(err)
+	}
+	const module = 4
+	picture := image.NewGray(image.Rect(0, 0, size*module, size*module))
+	draw.Draw(picture, picture.Bounds(), image.White, image.Point{}, draw.Src)
+	for _, m := range pathRun.FindAllStringSubmatch(r.page, -1) {
+		var x, y, n int
+		if _, err := fmt.Sscan(m[1]+" "+m[2]+" "+m[3], &x, &y, &n); err != nil {
+			t.Fatal(err)
+		}
+		draw.Draw(picture, image.Rect(x*module, y*module, (x+n)*module, (y+1)*module), image.Black, image.Point{}, draw.Src)
+	}
+	bits, err := gozxing.NewBinaryBitmapFromImage(picture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := qrcode.NewQRCodeReader().Decode(bits, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := otp.NewKeyFromURL(read.GetText())
+	if err != nil || key.Secret() != strings.ReplaceAll(secretOf.FindStringSubmatch(r.page)[1], " ", "") || key.AccountName() != "Chen" || key.Issuer() != "Stockade" || key.Type() != "totp" {
+		t.Errorf("it reads %q, %v", read.GetText(), err)
+	}
 }
 
 func TestSignInWithSecondFactor(t *testing.T) {

@@ -6,12 +6,17 @@ import (
 	"crypto/tls"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
+
+	"stockade/internal/identity"
+	"stockade/internal/vault"
+	"stockade/protocol/change"
 )
 
 // FuzzRequest: whatever a client sends, forms and JSON included, is answered without a fault of the server's, and with
@@ -25,13 +30,29 @@ func FuzzRequest(f *testing.F) {
 		"POST /json HTTP/1.1\r\n" + head + "Content-Type: application/json\r\nX-CSRF-Token: x\r\nContent-Length: 14\r\n\r\n{\"text\":\"\\ud8\"}",
 		"POST /json HTTP/1.1\r\n" + head + "Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
 		"POST /language HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\nContent-Length: 7\r\n\r\nlang=en",
+		"POST /login/code HTTP/1.1\r\nHost: localhost\r\nCookie: __Host-signin-test=x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 11\r\n\r\ncode=%00+-1",
+		"POST /activate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 18\r\n\r\ncode=a&password=%f",
+		"POST /people/change HTTP/1.1\r\n" + head + "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 35\r\n\r\nname=%ff&role=a&role=%00&confirm=%f",
+		"GET /people/person/%ff%2f HTTP/1.1\r\n" + head + "\r\n",
+		"POST /account/password HTTP/1.1\r\n" + head + "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 11\r\n\r\nold=a&new=b",
+		"POST /api/v1/session/confirm HTTP/1.1\r\n" + head + "Content-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"confirm\":\"x\"}",
 		"HEAD /assets/..%2f..%2fx HTTP/1.0\r\n\r\n",
 	} {
 		f.Add([]byte(s))
 	}
 	// The token of the fuzzed session, so that what lies behind the guard is reached as well.
 	token := (&Visit{token: "good"}).CSRF()
-	srv, err := New(Options{TLS: &tls.Config{MinVersion: tls.VersionTLS13}, People: doorman{}, Instance: "test", Brand: "brand.edge", Log: slog.New(slog.NewTextHandler(io.Discard, nil))},
+	// The person whom the doorman lets in has no account, as one whose account went meanwhile.
+	v, err := vault.Open(f.Context(), vault.Options{Path: filepath.Join(f.TempDir(), "people.db"), Key: vault.Key{1}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = v.Close() })
+	accounts, err := identity.Open(f.Context(), v, identity.Options{Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil }})
+	if err != nil {
+		f.Fatal(err)
+	}
+	srv, err := New(Options{TLS: &tls.Config{MinVersion: tls.VersionTLS13}, People: doorman{}, Accounts: accounts, Manage: true, Instance: "test", Brand: "brand.edge", Log: slog.New(slog.NewTextHandler(io.Discard, nil))},
 		Site{Routes: []Route{
 			{Method: "POST", Path: "/form", Permission: Public, Handler: func(v *Visit) error { return v.SendString(v.Form("text")) }},
 			{Method: "POST", Path: "/json", Permission: Public, Handler: func(v *Visit) error {

@@ -204,6 +204,20 @@ step("disabled means out, and says no more than a wrong password does", async ()
   await w.leave();
 });
 
+step("who commands the machine can let a person back in", async () => {
+  const { output } = await rig.call({ do: "hub", args: ["account", "recover", worker] });
+  const [code] = /([2-9A-Z]{4}-){5}[2-9A-Z]{4}/.exec(output);
+  const w = await browser.person();
+  await w.visit(hub, "/activate");
+  await w.page.fill("#password", another); // was used before
+  await enter("#code", code, "保存并登录", w);
+  await said("最近用过", w);
+  await w.page.fill("#password", "会当凌绝顶-一览众山小-明天再登");
+  await enter("#code", code, "保存并登录", w);
+  await w.page.getByText("账号在总部服务器上用命令恢复").waitFor();
+  await w.leave();
+});
+
 step("wrong codes end in a wait", async () => {
   const thief = await browser.person();
   await thief.visit(hub);

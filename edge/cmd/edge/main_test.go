@@ -76,6 +76,9 @@ func TestConfig(t *testing.T) {
 		{"station with unknown mode", folders + "[[stations]]\nname = \"desk\"\nmode = \"dance\"\n", "mode \"dance\""},
 		{"keyboard scanner", folders + "[[stations]]\nname = \"desk\"\nwedge_profile = \"codeid=zebra gs=| keys=us end=silence\"\n", ""},
 		{"keyboard scanner with packets", folders + "[[stations]]\nname = \"desk\"\nwedge_profile = \"frame=ssi\"\n", "station desk: wedge_profile: \"frame=ssi\" is unknown"},
+		{"rules and limits", folders + "password_rules = \"dengbao\"\nsession_idle = \"10m\"\nsession_max = \"8h\"\nsecond_factor_roles = [\"warehouse-lead\"]\n", ""},
+		{"password rules", folders + "password_rules = \"none\"\n", "password_rules"},
+		{"endless sessions", folders + "session_max = \"1000h\"\n", "session_max"},
 		{"repeat window", folders + "[[stations]]\nname = \"desk\"\nrepeat = \"soon\"\n", "duration"},
 	}
 	for _, tt := range tests {

@@ -365,6 +365,8 @@ func TestConfigurations(t *testing.T) {
 		"listener":        {"org='a'\ndata_dir='d'\nkey_file='k'\n[pages]\nlisten='8443'", "pages.listen"},
 		"two brokers":     {"org='a'\ndata_dir='d'\nkey_file='k'\n[mqtt]\nlisten=':1'\nbroker='mqtts://b:1'", "either"},
 		"plain broker":    {"org='a'\ndata_dir='d'\nkey_file='k'\n[mqtt]\nbroker='mqtt://b:1'", "mqtts"},
+		"password rules":  {"org='a'\ndata_dir='d'\nkey_file='k'\npassword_rules='none'", "password_rules"},
+		"idle for ever":   {"org='a'\ndata_dir='d'\nkey_file='k'\nsession_idle='24h'", "session_idle"},
 		"not TOML":        {"org=", "read configuration"},
 	} {
 		path := filepath.Join(t.TempDir(), "hub.toml")

@@ -27,7 +27,7 @@ import (
 
 // pageServer makes the HTTPS server of the pages. While there is no account it prints a one-time code.
 func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server, error) {
-	people, err := s.people(ctx)
+	people, err := s.people(ctx, s.recordPerson, func(err error) { s.log.Warn("names of warehouses for the check of passwords", "cause", err) })
 	if err != nil {
 		return nil, err
 	}
@@ -48,37 +48,9 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 	return web.New(web.Options{TLS: settings, Hosts: s.cfg.hosts(), People: people, Accounts: people, Manage: true, Instance: string(stock.HubNode), Brand: "brand.hub", Place: s.cfg.Org, Zone: s.cfg.zone(), Log: s.log}, site)
 }
 
-// people opens the accounts by the rules of the configuration.
-func (s *server) people(ctx context.Context) (*identity.Service, error) {
-	rules, err := identity.RulesNamed(s.cfg.Passwords)
-	if err != nil {
-		return nil, err
-	}
-	return identity.Open(ctx, s.vault, identity.Options{Now: time.Now, Audit: s.recordPerson, Rules: rules, Words: s.contextWords, Issuer: "Stockade " + s.cfg.Org, Zone: s.cfg.zone(),
-		Idle: time.Duration(s.cfg.SessionIdle), Max: time.Duration(s.cfg.SessionMax), RequiresFactor: func(roles []string) bool {
-			return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(s.cfg.FactorRoles, r) })
-		}})
-}
-
-// contextWords are names that everybody here knows, which passwords may not be made of.
-func (s *server) contextWords() []string {
-	words := append([]string{s.cfg.Org}, s.cfg.Names...)
-	err := s.store.View(context.Background(), func(v *store.View) error {
-		all, err := v.Warehouses()
-		for _, w := range all {
-			words = append(words, string(w))
-		}
-		return err
-	})
-	if err != nil {
-		s.log.Warn("names of warehouses for the check of passwords", "cause", err)
-	}
-	return words
-}
-
 // recordPerson logs what package identity does, in its own transaction.
 func (s *server) recordPerson(vtx *vault.Tx, e change.Entry, p identity.Person) error {
-	return s.store.Within(vtx, s.recorder.Clock(), func(tx *store.Tx) error { return s.recorder.Record(tx, whoIs(p), e) })
+	return s.recordAs(vtx, whoIs(p), e)
 }
 
 func whoIs(p identity.Person) auditlog.Who {

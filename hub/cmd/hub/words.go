@@ -10,6 +10,7 @@ import (
 	"stockade/hub/keyring"
 	"stockade/hub/store"
 	"stockade/internal/label"
+	"stockade/internal/identity"
 	"stockade/internal/vault"
 	"stockade/internal/web"
 	"stockade/protocol/topic"
@@ -72,6 +73,7 @@ func hints() []hint {
 		{errNotServing, "总部服务未运行，端口也没有固定，无法生成注册码。请先运行 hub serve，或在配置里固定端口。", "the hub is not running and its port is not fixed. Run hub serve first, or fix the port in the configuration."},
 		{fleet.ErrReplace, "已有同名节点。如果原来的存储卡已丢失，请加 --replace。", "a node of that name exists. If its card was lost, add --replace."},
 		{fleet.ErrReason, "请用 --reason 说明理由，它会永久写入日志。", "give the reason with --reason; it stands in the log for ever."},
+		{identity.ErrNobody, "没有这个账号。", "there is no such account."},
 		{store.ErrDecided, "已经有人作出决定。", "somebody has decided already."},
 		{store.ErrCode, "条码已属于另一个商品。", "the barcode belongs to another item already."},
 		{store.ErrLabelChanged, "别人刚刚保存过这个模板，没有覆盖。请重新打开后再改。", "somebody else has written the template meanwhile; nothing was overwritten. Open it again."},

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"stockade/hub/auditlog"
+	"stockade/hub/store"
+	"stockade/internal/identity"
+	"stockade/internal/vault"
+	"stockade/protocol/change"
+)
+
+// people opens the accounts by the rules of the configuration. troubled is told why names of warehouses could not be read.
+func (h *hub) people(ctx context.Context, record func(*vault.Tx, change.Entry, identity.Person) error, troubled func(error)) (*identity.Service, error) {
+	rules, err := identity.RulesNamed(h.cfg.Passwords)
+	if err != nil {
+		return nil, err
+	}
+	return identity.Open(ctx, h.vault, identity.Options{Now: time.Now, Audit: record, Rules: rules, Words: func() []string { return h.contextWords(troubled) },
+		Issuer: "Stockade " + h.cfg.Org, Zone: h.cfg.zone(), Idle: time.Duration(h.cfg.SessionIdle), Max: time.Duration(h.cfg.SessionMax),
+		RequiresFactor: func(roles []string) bool {
+			return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(h.cfg.FactorRoles, r) })
+		}})
+}
+
+// contextWords are names that everybody here knows, which passwords may not be made of.
+func (h *hub) contextWords(troubled func(error)) []string {
+	words := append([]string{h.cfg.Org}, h.cfg.Names...)
+	err := h.store.View(context.Background(), func(v *store.View) error {
+		all, err := v.Warehouses()
+		for _, w := range all {
+			words = append(words, string(w))
+		}
+		return err
+	})
+	if err != nil {
+		troubled(err)
+	}
+	return words
+}
+
+// recordAs logs an entry in a transaction of package identity.
+func (h *hub) recordAs(vtx *vault.Tx, who auditlog.Who, e change.Entry) error {
+	return h.store.Within(vtx, h.recorder.Clock(), func(tx *store.Tx) error { return h.recorder.Record(tx, who, e) })
+}
+
+// accountRecover lets a person back in when no administrator is left who could: for instance the only one, who has lost the
+// telephone and the recovery codes. Whoever may run it has the store and its key anyway.
+func (c *command) accountRecover(ctx context.Context, args []string) error {
+	if err := c.parse(args); err != nil {
+		return err
+	}
+	if err := c.want("NAME"); err != nil {
+		return err
+	}
+	return c.do(ctx, func(h *hub) error {
+		record := func(tx *vault.Tx, e change.Entry, _ identity.Person) error { return h.recordAs(tx, h.who, e) }
+		people, err := h.people(ctx, record, func(error) {})
+		if err != nil {
+			return err
+		}
+		code, err := people.Recover(ctx, identity.Person{}, c.args[0])
+		if err != nil {
+			return err
+		}
+		c.say("旧密码、第二道验证和所有登录已作废。请本人在 /activate 输入激活码（72 小时内，一次有效）：\n%s\n",
+			"Password, second factor and all sign-ins are void. The person enters this activation code at /activate (once, within 72 hours):\n%s\n", code)
+		return nil
+	})
+}
