@@ -127,6 +127,10 @@ func TestAdministration(t *testing.T) {
 	if _, err := d.SignIn(ctx, "Wang", other, here); !errors.Is(err, ErrWrong) {
 		t.Errorf("the old password after a reset: %v", err)
 	}
+	var rule *RuleError
+	if _, err := d.Activate(ctx, code, other, here); !errors.As(err, &rule) || rule.Rule != "login.password_used" {
+		t.Errorf("the password that was reset: %v", err)
+	}
 	s, err := d.Activate(ctx, code, "ten red boats went home", here)
 	if err != nil || s.Token != "" || s.Half == "" {
 		t.Fatalf("a new password goes round the second factor: %+v, %v", s, err)

@@ -584,10 +584,11 @@ func (s *Service) choose(ctx context.Context, key, password string) (phc string,
 		if err := tx.QueryRow(`SELECT name, display, password FROM account WHERE folded = ?1`, key).Scan(&name, &display, &present); err != nil {
 			return err
 		}
+		last := max(1, s.rules.History) // the present password, or after a reset the one that was voided, is never taken again
 		if present != "" {
-			former = append(former, present)
+			former, last = append(former, present), last-1
 		}
-		rows, err := tx.Query(`SELECT password FROM account_password WHERE account = ?1 ORDER BY at DESC LIMIT ?2`, key, max(0, s.rules.History-1))
+		rows, err := tx.Query(`SELECT password FROM account_password WHERE account = ?1 ORDER BY at DESC LIMIT ?2`, key, last)
 		if err != nil {
 			return err
 		}
