@@ -11,8 +11,8 @@ require (
 	github.com/makiuchi-d/gozxing v0.1.1
 	github.com/mattn/go-sqlite3 v1.14.53
 	github.com/pelletier/go-toml/v2 v2.4.3
-	github.com/tarm/serial v0.0.0-20180830185346-98f6abe2eb07
 	github.com/pquerna/otp v1.5.0
+	github.com/tarm/serial v0.0.0-20180830185346-98f6abe2eb07
 	github.com/trustelem/zxcvbn v1.0.1
 	github.com/valyala/fasthttp v1.78.0
 	go.bug.st/serial v1.8.0

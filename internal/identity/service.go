@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"stockade/internal/vault"
+	"stockade/protocol/access"
 	"stockade/protocol/change"
 )
 
@@ -53,7 +54,7 @@ type Options struct {
 }
 
 // DefaultFirst returns the roles of the first account.
-func DefaultFirst() []string { return []string{"system-administrator", "hq-operations"} }
+func DefaultFirst() []string { return []string{string(access.SystemAdmin), string(access.Operations)} }
 
 // CheckLimits returns an error for limits of a session that are outside the bounds. Zero means the default.
 func CheckLimits(idle, most time.Duration) error {

@@ -10,12 +10,13 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"stockade/internal/identity"
+	"stockade/protocol/access"
 )
 
 // Permissions of the administration of people.
 const (
-	PeopleRead  = "people.read"
-	PeopleWrite = "people.write"
+	PeopleRead  = "person.read"
+	PeopleWrite = "person.write"
 )
 
 // peopleRoutes administer accounts. All that changes one asks for a fresh factor.
@@ -186,19 +187,23 @@ func (s *Server) resetPassword(v *Visit) error {
 	return v.Page("activation", personPage{Account: a, Code: code})
 }
 
-// readyRoles are offered when the program names no others; their words are texts of the catalogue.
-var readyRoles = []string{"warehouse-worker", "warehouse-lead", "branch-manager", "purchaser", "seller", "finance", "hq-operations",
-	"system-administrator", "security-administrator", "auditor"}
+// readyRoles are offered when the program names no others.
+func readyRoles() (out []Role) {
+	for _, r := range access.Ready().Roles {
+		if r.ID != access.OpenStation {
+			out = append(out, Role{string(r.ID), map[Lang]string{Chinese: r.Names.ZH, English: r.Names.EN}})
+		}
+	}
+	return out
+}
 
 func (s *Server) choices(v *Visit, given []string) (out []choice) {
-	if s.opt.Roles != nil {
-		for _, r := range s.opt.Roles() {
-			out = append(out, choice{r.ID, r.Names[v.Lang], slices.Contains(given, r.ID)})
-		}
-	} else {
-		for _, id := range readyRoles {
-			out = append(out, choice{id, v.T("role."+strings.ReplaceAll(id, "-", "_"), nil), slices.Contains(given, id)})
-		}
+	offered := s.opt.Roles
+	if offered == nil {
+		offered = readyRoles
+	}
+	for _, r := range offered() {
+		out = append(out, choice{r.ID, r.Names[v.Lang], slices.Contains(given, r.ID)})
 	}
 	for _, id := range given { // one that is no longer offered is not lost by saving the form
 		if !slices.ContainsFunc(out, func(c choice) bool { return c.ID == id }) {

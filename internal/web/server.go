@@ -109,7 +109,7 @@ type Options struct {
 	Hosts    []string       // names it may be asked under, besides those in the certificate, localhost and bare addresses
 	People   People         // who may sign in
 	Accounts Accounts       // of the same store as People; nil for no account pages
-	Manage   bool           // whether people are administered here, with the permissions people.read and people.write
+	Manage   bool           // whether people are administered here, with the permissions PeopleRead and PeopleWrite
 	Roles    func() []Role  // that may be given to people; the ready ones when nil
 	Allow    Allow          // SignedIn when nil
 	Instance string         // tells its cookies from those of other servers on the machine: letters, digits, hyphens

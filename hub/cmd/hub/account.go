@@ -9,6 +9,7 @@ import (
 	"stockade/hub/store"
 	"stockade/internal/identity"
 	"stockade/internal/vault"
+	"stockade/protocol/access"
 	"stockade/protocol/change"
 )
 
@@ -20,9 +21,26 @@ func (h *hub) people(ctx context.Context, record func(*vault.Tx, change.Entry, i
 	}
 	return identity.Open(ctx, h.vault, identity.Options{Now: time.Now, Audit: record, Rules: rules, Words: func() []string { return h.contextWords(troubled) },
 		Issuer: "Stockade " + h.cfg.Org, Zone: h.cfg.zone(), Idle: time.Duration(h.cfg.SessionIdle), Max: time.Duration(h.cfg.SessionMax),
+		CheckRoles: checkRoles,
 		RequiresFactor: func(roles []string) bool {
 			return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(h.cfg.FactorRoles, r) })
 		}})
+}
+
+// checkRoles refuses roles that do not exist or that one person may not have together.
+func checkRoles(roles []string) error {
+	engine, err := access.Compile(access.Ready())
+	if err != nil {
+		return err
+	}
+	subject := access.Subject{Account: "candidate"}
+	for _, r := range roles {
+		subject.Roles = append(subject.Roles, access.RoleID(r))
+	}
+	if engine.CheckAssignment(subject, time.Now()) != nil {
+		return &identity.RuleError{Rule: "people.clash"}
+	}
+	return nil
 }
 
 // contextWords are names that everybody here knows, which passwords may not be made of.

@@ -16,7 +16,7 @@ CREATE TABLE account_role (
 
 -- The one account of a store that has any was made with the one-time code.
 INSERT INTO account_role (account, role) SELECT folded, 'system-administrator' FROM account;
-INSERT INTO account_role (account, role) SELECT folded, 'hq-operations' FROM account;
+INSERT INTO account_role (account, role) SELECT folded, 'operations' FROM account;
 
 CREATE TABLE account_warehouse (
     account   TEXT NOT NULL,

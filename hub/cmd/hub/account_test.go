@@ -1,0 +1,28 @@
+package main
+
+import (
+	"errors"
+	"testing"
+
+	"stockade/internal/identity"
+)
+
+// TestRolesThatGoTogether: the administrators are three people, roles exist, and what the first account gets is allowed.
+func TestRolesThatGoTogether(t *testing.T) {
+	for _, tt := range []struct {
+		roles []string
+		good  bool
+	}{
+		{nil, true},
+		{identity.DefaultFirst(), true},
+		{[]string{"warehouse-worker", "seller"}, true},
+		{[]string{"system-administrator", "auditor"}, false},
+		{[]string{"no-such-role"}, false},
+	} {
+		err := checkRoles(tt.roles)
+		var rule *identity.RuleError
+		if (err == nil) != tt.good || err != nil && !errors.As(err, &rule) {
+			t.Errorf("%v: %v, want it taken: %v", tt.roles, err, tt.good)
+		}
+	}
+}
