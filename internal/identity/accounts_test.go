@@ -482,6 +482,17 @@ func TestOlderStore(t *testing.T) {
 	}
 }
 
+// TestContextWords: what everybody here would try first is no password, however it is put together; a sentence that has such a word is one.
+func TestContextWords(t *testing.T) {
+	words := []string{"acme", "hub.acme.example", "SHA", "Chen", "陈大文"}
+	for password, good := range map[string]bool{"Acme-Chen-2026!": false, "acmeacmeacme": false, "5ha-acm3-5ha-2026": false, "陈大文陈大文陈大文陈大": false, "hub-acme-example-1": false,
+		"woaini1314520": false, "mnbvcxz-lkjhgf": false, "iloveyou123456": false, "football-baseball": false, "the depot of acme leaks": true, "陈大文的猫在屋顶上睡着了": true} {
+		if err := ASVS.check(password, words); (err == nil) != good {
+			t.Errorf("password %q: %v, want it taken: %v", password, err, good)
+		}
+	}
+}
+
 // FuzzDevice: what a browser calls itself becomes a few words of ours.
 func FuzzDevice(f *testing.F) {
 	for _, s := range []string{"", "Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/139.0 Safari/537.36", "curl/8", "\x00<script>", "Edg"} {
