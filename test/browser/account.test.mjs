@@ -120,6 +120,8 @@ step("an administrator makes an account and never learns its password", async ()
   await inspect(p, "people", [worker, "李卫国"]);
   await p.page.getByRole("link", { name: worker }).click();
   await inspect(p, "person", [worker, "李卫国"]);
+  assert.equal(await w.page.getByRole("link", { name: "人员" }).count(), 0); // no administrator
+  for (const path of ["/people", "/people/new", "/people/person/" + encodeURIComponent(name)]) assert.equal((await w.visit(hub, path)).status(), 403, path);
   await w.visit(hub, "/account"); // still in
   assert.equal(pathOf(w), "/account");
   await w.leave();

@@ -45,7 +45,7 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 		return nil, err
 	}
 	settings := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{s.cert}}
-	return web.New(web.Options{TLS: settings, Hosts: s.cfg.hosts(), People: people, Accounts: people, Manage: true, Instance: string(stock.HubNode), Brand: "brand.hub", Place: s.cfg.Org, Zone: s.cfg.zone(), Log: s.log}, site)
+	return web.New(web.Options{TLS: settings, Hosts: s.cfg.hosts(), People: people, Accounts: people, Manage: true, Allow: allow, Instance: string(stock.HubNode), Brand: "brand.hub", Place: s.cfg.Org, Zone: s.cfg.zone(), Log: s.log}, site)
 }
 
 // recordPerson logs what package identity does, in its own transaction.
