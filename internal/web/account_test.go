@@ -45,14 +45,16 @@ func (h *house) pass(d time.Duration) { h.ahead.Add(int64(d)) }
 
 const sentence = "seven lamps over the quay"
 
-func newHouse(t *testing.T) *house {
+func newHouse(t *testing.T) *house { return newHouseBy(t, identity.ASVS) }
+
+func newHouseBy(t *testing.T, rules identity.Rules) *house {
 	t.Helper()
 	v, err := vault.Open(t.Context(), vault.Options{Path: filepath.Join(t.TempDir(), "people.db"), Key: vault.Key{1}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &house{t: t}
-	h.people, err = identity.Open(t.Context(), v, identity.Options{Now: h.now, Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil },
+	h.people, err = identity.Open(t.Context(), v, identity.Options{Now: h.now, Rules: rules, Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil },
 		RequiresFactor: func([]string) bool { return h.needs.Load() }})
 	if err != nil {
 		t.Fatal(err)
@@ -369,4 +371,29 @@ func TestOwnSessionsAndPassword(t *testing.T) {
 	}
 	r.get("/account").post("/logout").want(200, "/login")
 	r.get("/account").want(200, "/login")
+}
+
+// TestPasswordThatIsTooOld: by the rules of 等级保护 a password grows old; then nothing goes on before it is changed.
+func TestPasswordThatIsTooOld(t *testing.T) {
+	h := newHouseBy(t, identity.Dengbao)
+	code, err := h.people.FirstCode(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := h.reader()
+	r.get("/first").want(200, "/first", "At least 10 characters", "At least 3 of", "none of your last 5")
+	r.post("/first", "code", code, "username", "Chen", "password", "sevenlampsoverthequay").want(422, "/first", "at least 3 of")
+	const first, second = "Seven lamps, 1 quay", "Nine boats, 2 rivers"
+	r.post("/first", "code", code, "username", "Chen", "password", first).want(200, "/")
+	h.pass(identity.Dengbao.Change + time.Hour)
+	r.get("/").want(200, "/login").post("/login", "username", "Chen", "password", first).want(200, "/")
+	r.get("/account").want(200, "/account", "Your password is due")
+	r.get("/people").want(200, "/people", "password overdue")
+	h.pass(identity.Dengbao.Grace)
+	r.get("/").want(200, "/login").post("/login", "username", "Chen", "password", first).want(200, "/account/password", "Your password is too old")
+	r.get("/people").want(200, "/account/password")
+	r.do("POST", "/api/v1/act", "application/json", "{}").want(403, "/api/v1/act", `"code":"error.must_change"`)
+	r.get("/account/password").post("/account/password", "old", first, "new", first).want(422, "/account/password", "used before")
+	r.post("/account/password", "old", first, "new", second).want(200, "/account")
+	r.get("/").want(200, "/")
 }
