@@ -13,9 +13,9 @@ import (
 	"strings"
 	"testing"
 
-	"stockade/hub/preview"
 	"stockade/internal/identity"
 	"stockade/internal/label"
+	"stockade/internal/preview"
 	"stockade/internal/web"
 )
 
@@ -73,7 +73,7 @@ func (m *memory) WithdrawLabel(_ context.Context, id string, base int64, by iden
 	return m.did(by, "withdraw", id, fmt.Sprint(base))
 }
 
-var drawer = preview.New(nil)
+var drawer = preview.New(nil, 2)
 
 func (m *memory) Preview(ctx context.Context, t label.Template, v label.Values, p label.Printer) ([]byte, []*label.Problem, error) {
 	return drawer.Draw(ctx, t, v, p)

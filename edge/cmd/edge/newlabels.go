@@ -17,6 +17,7 @@ import (
 	"stockade/edge/store"
 	"stockade/internal/identity"
 	"stockade/internal/label"
+	"stockade/internal/preview"
 	"stockade/internal/web"
 	"stockade/protocol/barcode"
 	"stockade/protocol/change"
@@ -192,25 +193,39 @@ func (n labels) PreviewLabel(ctx context.Context, o dashboard.LabelOrder, pdf bo
 	if !pdf {
 		each = each[:1]
 	}
-	var layouts []*label.Layout
+	p := n.labelPrinter(d)
+	var file []byte
+	var problems []*label.Problem
+	if pdf {
+		err = n.previews.Turn(ctx, func() (err error) { file, problems, err = n.labelPDF(t, each, p); return err })
+	} else {
+		file, problems, err = n.previews.Draw(ctx, t, each[0], p)
+	}
+	if errors.Is(err, preview.ErrBusy) {
+		return nil, nil, web.Fail(fiber.StatusServiceUnavailable, "error.busy").Because(err)
+	}
+	if err != nil {
+		return nil, nil, labelFailure(err)
+	}
 	var warnings []dashboard.Sentence
+	for _, w := range problems {
+		warnings = append(warnings, dashboard.Sentence{Key: w.Key, Args: w.Args})
+	}
+	return file, warnings, nil
+}
+
+func (n labels) labelPDF(t label.Template, each []label.Values, p label.Printer) (file []byte, problems []*label.Problem, err error) {
+	var layouts []*label.Layout
 	for _, v := range each {
-		l, err := t.Layout(v, n.labelPrinter(d), n.typeface)
+		l, err := t.Layout(v, p, n.typeface)
 		if err != nil {
-			return nil, nil, labelFailure(err)
+			return nil, nil, err
 		}
-		for _, w := range l.Warnings {
-			warnings = append(warnings, dashboard.Sentence{Key: w.Key, Args: w.Args})
-		}
+		problems = append(problems, l.Warnings...)
 		layouts = append(layouts, l)
 	}
-	var file []byte
-	if pdf {
-		file, err = label.PDF(t.Name, layouts)
-	} else {
-		file, err = layouts[0].Picture().PNG()
-	}
-	return file, warnings, err
+	file, err = label.PDF(t.Name, layouts)
+	return file, problems, err
 }
 
 // labelFailure tells the reader why a label can not be made.

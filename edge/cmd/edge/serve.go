@@ -21,6 +21,7 @@ import (
 	"stockade/edge/store"
 	"stockade/edge/uplink"
 	"stockade/internal/mqtt"
+	"stockade/internal/preview"
 	"stockade/internal/raster"
 	"stockade/protocol/barcode"
 	"stockade/protocol/clock"
@@ -40,6 +41,7 @@ type node struct {
 	queues    []*printQueue
 	uplink    *uplink.Uplink
 	typeface  *raster.Typeface // draws Chinese on labels; nil without a font
+	previews  *preview.Drawer  // one at a time: a small Pi has better uses for its memory
 
 	certificates *certificates
 }
@@ -65,6 +67,7 @@ func serve(ctx context.Context, c config, _ options, stdout io.Writer, log *slog
 	if n.typeface, err = openTypeface(c, log); err != nil {
 		return err
 	}
+	n.previews = preview.New(n.typeface, 1)
 	if n.typeface != nil {
 		defer n.typeface.Close()
 	}

@@ -21,9 +21,9 @@ import (
 	"stockade/hub/fleet"
 	"stockade/hub/intake"
 	"stockade/hub/master"
-	"stockade/hub/preview"
 	"stockade/internal/mqtt"
 	"stockade/internal/pki"
+	"stockade/internal/preview"
 	"stockade/internal/raster"
 	"stockade/protocol/stock"
 	"stockade/protocol/topic"
@@ -114,7 +114,7 @@ func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err er
 	if s.typeface == nil {
 		log.Warn("no font for Chinese: previews of labels show it as boxes; install fonts-noto-cjk, or set typeface")
 	}
-	s.previews = preview.New(s.typeface)
+	s.previews = preview.New(s.typeface, 2)
 	if s.nodes, err = listen(ctx, h.cfg.Nodes.Listen); err != nil {
 		return nil, err
 	}

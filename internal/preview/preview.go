@@ -1,5 +1,5 @@
-// Package preview draws label templates as they will be printed, for people who write them. What it is given comes from
-// a browser: the work and the memory of a picture are bounded, and only a few are drawn at once.
+// Package preview draws labels as they will be printed, for people who write templates or have labels printed. What it is
+// given comes from a browser: the work and the memory of a picture are bounded, and only a few are drawn at once.
 package preview
 
 import (
@@ -19,11 +19,8 @@ const (
 	maxValue = 300      // bytes of a field's value
 )
 
-// atOnce is how many pictures are drawn at the same time; patience how long one waits for its turn.
-const (
-	atOnce   = 2
-	patience = 5 * time.Second
-)
+// patience is how long a picture waits for its turn.
+const patience = 5 * time.Second
 
 // ErrBusy is returned when too many others wait for a picture.
 var ErrBusy = errors.New("too many previews at once")
@@ -34,8 +31,8 @@ type Drawer struct {
 	turns chan struct{}
 }
 
-// New returns a drawer with a typeface for Chinese; nil is none.
-func New(face *raster.Typeface) *Drawer {
+// New returns a drawer with a typeface for Chinese, nil for none, that draws so many pictures at the same time.
+func New(face *raster.Typeface, atOnce int) *Drawer {
 	return &Drawer{face: face, turns: make(chan struct{}, atOnce)}
 }
 
@@ -57,20 +54,34 @@ func (d *Drawer) Draw(ctx context.Context, t label.Template, v label.Values, p l
 			return nil, nil, &label.Problem{Key: "labels.value_long", Args: map[string]string{"field": "text:label.field_" + f, "most": fmt.Sprint(maxValue)}}
 		}
 	}
+	var png []byte
+	var warnings []*label.Problem
+	err := d.Turn(ctx, func() error {
+		l, err := t.Layout(values, p, d.face)
+		if err != nil {
+			return err
+		}
+		warnings = l.Warnings
+		png, err = l.Picture().PNG()
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return png, warnings, nil
+}
+
+// Turn does work like the drawing of a picture when it is its turn. ErrBusy is for one that has waited too long.
+func (d *Drawer) Turn(ctx context.Context, work func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	select {
 	case d.turns <- struct{}{}:
 		defer func() { <-d.turns }()
 	case <-ctx.Done():
-		return nil, nil, fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
+		return fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
 	}
-	l, err := t.Layout(values, p, d.face)
-	if err != nil {
-		return nil, nil, err
-	}
-	png, err := l.Picture().PNG()
-	return png, l.Warnings, err
+	return work()
 }
 
 // bounded refuses pictures that would take too much memory or time.

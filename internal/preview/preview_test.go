@@ -36,7 +36,7 @@ func chinese(t testing.TB) *raster.Typeface {
 }
 
 func TestDraw(t *testing.T) {
-	d := New(chinese(t))
+	d := New(chinese(t), 2)
 	for _, tp := range label.Standard() {
 		for _, dpi := range []int{0, 203, 300, 600} {
 			b, warnings, err := d.Draw(t.Context(), tp, tp.Kind.Sample(), label.Printer{DPI: dpi})
@@ -54,7 +54,7 @@ func TestDraw(t *testing.T) {
 		}
 	}
 	b := label.Standard()[2]
-	if _, warnings, err := New(nil).Draw(t.Context(), b, b.Kind.Sample(), label.Printer{}); err != nil || len(warnings) != 1 || warnings[0].Args["element"] != "3" {
+	if _, warnings, err := New(nil, 2).Draw(t.Context(), b, b.Kind.Sample(), label.Printer{}); err != nil || len(warnings) != 1 || warnings[0].Args["element"] != "3" {
 		t.Errorf("without a font: %v, %v", warnings, err)
 	}
 }
@@ -70,7 +70,7 @@ func hostile(side, size float64, lines int, content string) label.Template {
 
 // TestBounded: no template takes long or much memory, whatever stands in it.
 func TestBounded(t *testing.T) {
-	d := New(chinese(t))
+	d := New(chinese(t), 2)
 	long := strings.Repeat("龙井茶 W", maxValue/11)
 	many := strings.Repeat("{name}", 83)
 	code := label.Template{ID: "x", Kind: label.Item, Name: "x", Width: 300, Height: 300}
@@ -123,9 +123,9 @@ func TestEveryLimitHasWords(t *testing.T) {
 
 // TestTurns: while others draw, a preview waits; one whose reader has gone does not.
 func TestTurns(t *testing.T) {
-	d := New(nil)
+	d := New(nil, 2)
 	tp := label.Standard()[2]
-	for range atOnce {
+	for range 2 {
 		d.turns <- struct{}{}
 	}
 	gone, cancel := context.WithCancel(t.Context())
@@ -141,7 +141,7 @@ func TestTurns(t *testing.T) {
 			failed <- err
 		})
 	}
-	for range atOnce {
+	for range 2 {
 		<-d.turns
 	}
 	wg.Wait()
@@ -157,7 +157,7 @@ func TestTurns(t *testing.T) {
 }
 
 func BenchmarkDraw(b *testing.B) {
-	d := New(chinese(b))
+	d := New(chinese(b), 2)
 	for _, tp := range label.Standard() {
 		for _, dpi := range []int{203, 600} {
 			b.Run(fmt.Sprintf("%s-%d", tp.ID, dpi), func(b *testing.B) {
