@@ -199,6 +199,10 @@ func (s *Scanner) handle(ctx context.Context, w *writer, scan barcode.Scan) {
 		}
 		answer = ssiAnswer(scan)
 		s.last = remembered(s.last, scan)
+		if scan.Part { // the scan goes on in the next packet, which comes when this one was acknowledged
+			s.send(ctx, w, answer)
+			return
+		}
 	}
 	if s.watch.takes(scan, time.Now()) { // somebody sets this scanner up: acknowledged, not booked
 		s.send(ctx, w, answer)

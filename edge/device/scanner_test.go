@@ -256,6 +256,7 @@ func TestSSI(t *testing.T) {
 		{"sent again, but never understood before", []string{decodeData(0, "bin-1"), decodeData(1, "bin-2")}, []string{"bin-1", "bin-2"}, ack + ack},
 		{"damaged, then sent again", []string{string(damaged), decodeData(1, "bin-9")}, []string{"!checksum", "bin-9"}, nak + ack},
 		{"damaged when sent again", []string{decodeData(0, "bin-1"), resentDamaged, decodeData(1, "bin-1")}, []string{"bin-1", "!checksum"}, ack + nak + ack},
+		{"in parts: each is acknowledged, one scan", []string{decodeData(2, "bin-"), decodeData(3, "bin-"), decodeData(2, "1/"), decodeData(0, "2"), decodeData(1, "2")}, []string{"bin-1/2"}, ack + ack + ack + ack + ack},
 		{"damaged, and equal to the one before when sent again", []string{decodeData(0, "bin-9"), string(damaged), decodeData(1, "bin-9")}, []string{"bin-9", "!checksum", "bin-9"}, ack + nak + ack},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

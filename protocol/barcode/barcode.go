@@ -33,6 +33,8 @@ type Scan struct {
 
 	// Raw holds the frame's bytes without framing. It is not part of the JSON form.
 	Raw []byte `json:"-"`
+	// Part marks an SSI packet whose scan goes on in the next one: it says nothing yet, and is to be acknowledged.
+	Part bool `json:"-"`
 }
 
 // Class says what is wrong with a scan. The words are stored, sent and shown.

@@ -2,6 +2,7 @@ package barcode
 
 import (
 	"bytes"
+	"slices"
 	"time"
 )
 
@@ -21,7 +22,19 @@ type Decoder struct {
 	buf     []byte
 	inSTX   bool // the frame began with STX and ends with ETX
 	tooLong bool // the frame passed maxFrame and was reported: its rest is dropped
+	parts   ssiParts
 }
+
+// ssiParts is a scan that comes in several SSI packets.
+type ssiParts struct {
+	data    []byte
+	last    []byte // packet that came last; nil when no scan is under way
+	at      time.Time
+	tooLong bool
+}
+
+// partLimit is how long the next packet of a scan may take: a scanner repeats one for a few seconds, then gives up.
+const partLimit = 15 * time.Second
 
 // NewDecoder returns a decoder for a scanner. now tells the day from which the century of a
 // two-digit year follows.
@@ -32,7 +45,11 @@ func NewDecoder(p Profile, now func() time.Time) *Decoder {
 // Decode returns the scans in raw, as if it had come in one burst before an idle gap.
 func Decode(p Profile, raw []byte, now time.Time) []Scan {
 	d := NewDecoder(p, func() time.Time { return now })
-	return append(d.Feed(raw), d.Idle()...)
+	out := append(d.Feed(raw), d.Idle()...)
+	if d.parts.last != nil {
+		out = append(out, Scan{Error: ErrTruncated, Raw: d.parts.last})
+	}
+	return slices.DeleteFunc(out, func(s Scan) bool { return s.Part })
 }
 
 // Feed takes the next bytes and returns the scans that they complete. How the bytes are cut
@@ -144,6 +161,12 @@ const ssiOverhead = 4
 
 const ssiDecodeData = 0xF3
 
+// Bits of an SSI packet's status, which is its fourth byte.
+const (
+	ssiResent = 0x01
+	ssiMore   = 0x02
+)
+
 // packets reads the whole SSI packets in the buffer (F4).
 func (d *Decoder) packets() []Scan {
 	var out []Scan
@@ -156,36 +179,74 @@ func (d *Decoder) packets() []Scan {
 		if len(d.buf) < n+2 {
 			break
 		}
-		if s, ok := d.packet(d.buf[:n], d.buf[n], d.buf[n+1]); ok {
-			out = append(out, s)
-		}
+		out = append(out, d.packet(d.buf[:n], d.buf[n], d.buf[n+1])...)
 		d.buf = d.buf[n+2:]
 	}
 	d.buf = append([]byte(nil), d.buf...)
 	return out
 }
 
-func (d *Decoder) packet(p []byte, high, low byte) (Scan, bool) {
+func (d *Decoder) packet(p []byte, high, low byte) []Scan {
 	sum := uint16(0)
 	for _, c := range p {
 		sum += uint16(c)
 	}
 	raw := bytes.Clone(p)
 	if -sum != uint16(high)<<8|uint16(low) {
-		return Scan{Error: ErrChecksum, Raw: raw}, true
+		return []Scan{{Error: ErrChecksum, Raw: raw}}
 	}
 	if p[1] != ssiDecodeData || len(p) <= ssiOverhead {
-		return Scan{}, false // events, acknowledgements: nothing was scanned
+		return nil // events, acknowledgements: nothing was scanned
 	}
-	data := bytes.TrimRight(bytes.Clone(p[ssiOverhead+1:]), "\r\n")
+	if p[ssiOverhead-1]&ssiMore == 0 && d.parts.last == nil {
+		return d.decoded(raw, p[ssiOverhead], p[ssiOverhead+1:])
+	}
+	return d.part(raw)
+}
+
+// part takes a packet of a scan that has several: all but the last one say that more follows. A packet that was sent again, since
+// our acknowledgement was lost, is not taken twice. Half a scan that something else follows is an error: half a lot may be another lot.
+func (d *Decoder) part(p []byte) (out []Scan) {
+	of := &d.parts
+	status := ssiOverhead - 1
+	if of.last != nil && p[status]&ssiResent != 0 && len(p) == len(of.last) && bytes.Equal(p[:status], of.last[:status]) &&
+		(p[status]^of.last[status])&^ssiResent == 0 && bytes.Equal(p[ssiOverhead:], of.last[ssiOverhead:]) {
+		return []Scan{{Part: true, Raw: p}}
+	}
+	if passed := d.now().Sub(of.at); of.last != nil && (p[ssiOverhead] != of.last[ssiOverhead] || passed < 0 || passed > partLimit) {
+		out = append(out, Scan{Error: ErrTruncated, Raw: of.last})
+		*of = ssiParts{}
+	}
+	more := p[status]&ssiMore != 0
+	if !of.tooLong {
+		of.data = append(of.data, p[ssiOverhead+1:]...)
+	}
+	switch {
+	case len(of.data) > maxFrame && !of.tooLong:
+		of.tooLong, of.data = true, nil
+		out = append(out, Scan{Error: ErrLength, Raw: p})
+	case more || of.tooLong:
+		out = append(out, Scan{Part: true, Raw: p})
+	default:
+		out = append(out, d.decoded(p, p[ssiOverhead], of.data)...)
+	}
+	if of.last, of.at = p, d.now(); !more {
+		*of = ssiParts{}
+	}
+	return out
+}
+
+// decoded reads the data of one scan, which ended with the packet raw.
+func (d *Decoder) decoded(raw []byte, kind byte, data []byte) []Scan {
+	data = bytes.TrimRight(bytes.Clone(data), "\r\n")
 	var s Scan
-	if what, ok := ssiTypes[p[ssiOverhead]]; ok {
+	if what, ok := ssiTypes[kind]; ok {
 		s = d.announced(what, data)
 	} else if len(data) == 0 {
-		return Scan{}, false
+		return nil
 	} else {
 		s = d.guessed(data)
 	}
 	s.Raw = raw
-	return s, true
+	return []Scan{s}
 }
