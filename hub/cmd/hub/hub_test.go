@@ -289,6 +289,30 @@ func (n *node) ack() delivery.Ack {
 	return a
 }
 
+// greet says hello until it is answered with a message of that kind, as nodes do: the hub may not listen yet, or have nothing yet.
+func (n *node) greet(h delivery.Hello, kind delivery.MessageKind) delivery.Message {
+	n.T.Helper()
+	answered := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			if err := n.conn.Publish(context.Background(), topic.Up("acme", n.ID), n.Say(delivery.MsgHello, h).Raw); err != nil {
+				return // the wait for the answer says so
+			}
+			select {
+			case <-answered:
+				return
+			case <-time.After(2 * time.Second):
+			}
+		}
+	}()
+	m := n.next(kind)
+	close(answered)
+	<-ended
+	return m
+}
+
 // TestTheWholeLine: token, enrolment, broker, intake, acknowledgement, feeds, revocation.
 func TestTheWholeLine(t *testing.T) {
 	s := newSite(t)
@@ -301,8 +325,10 @@ func TestTheWholeLine(t *testing.T) {
 		t.Errorf("addresses %+v", a)
 	}
 	n := s.enrol("sh-1", "SHA")
-	n.send(n.Say(delivery.MsgHello, delivery.Hello{Org: "acme", Node: "sh-1", Boot: delivery.Boot{1}, Nonce: delivery.Nonce{1}, Log: n.e.Log, Feeds: []delivery.FeedPlace{{Feed: "catalogue"}}}).Raw)
-	if ack := n.ack(); ack.Nonce != (delivery.Nonce{1}) || ack.Head.Seq != 0 {
+	hello := delivery.Hello{Org: "acme", Node: "sh-1", Boot: delivery.Boot{1}, Nonce: delivery.Nonce{1}, Log: n.e.Log, Feeds: []delivery.FeedPlace{{Feed: "catalogue"}}}
+	var ack delivery.Ack
+	check(t, delivery.Unseal(n.e.Keys.Ack, n.greet(hello, delivery.MsgAck), &ack))
+	if ack.Nonce != (delivery.Nonce{1}) || ack.Head.Seq != 0 {
 		t.Errorf("answer to hello: %+v", ack)
 	}
 	for i := range 3 {
@@ -334,8 +360,8 @@ func TestTheWholeLine(t *testing.T) {
 	if len(cases) != 0 {
 		t.Errorf("exceptions after the items were added: %+v", cases)
 	}
-	n.send(n.Say(delivery.MsgHello, delivery.Hello{Org: "acme", Node: "sh-1", Boot: delivery.Boot{1}, Nonce: delivery.Nonce{2}, Log: n.e.Log, Feeds: []delivery.FeedPlace{{Feed: "catalogue"}}}).Raw)
-	n.next(delivery.MsgChunk)
+	hello.Nonce = delivery.Nonce{2}
+	n.greet(hello, delivery.MsgChunk)
 	s.must("audit", "verify")
 
 	s.must("node", "revoke", "sh-1", "--reason", "stolen")
