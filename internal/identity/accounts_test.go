@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"stockade/internal/guessable"
 	"stockade/internal/vault"
 	"stockade/protocol/change"
 )
@@ -239,7 +240,7 @@ func TestDengbao(t *testing.T) {
 	for p, want := range map[string]string{"kdjehfirnvkdw": "login.password_kinds", "kdjehfIrnvkdw": "login.password_kinds", "kdjehf7Irnvkd": "", "仓kdjehfI": "login.password_short", "仓库kdjehfirn2": ""} {
 		var rule *RuleError
 		got := ""
-		if err := d.rules.check(p, nil); errors.As(err, &rule) {
+		if err := d.rules.check(p, nil, guessable.Judge); errors.As(err, &rule) {
 			got = rule.Rule
 		}
 		if got != want {
@@ -487,7 +488,7 @@ func TestContextWords(t *testing.T) {
 	words := []string{"acme", "hub.acme.example", "SHA", "Chen", "陈大文"}
 	for password, good := range map[string]bool{"Acme-Chen-2026!": false, "acmeacmeacme": false, "5ha-acm3-5ha-2026": false, "陈大文陈大文陈大文陈大": false, "hub-acme-example-1": false,
 		"woaini1314520": false, "mnbvcxz-lkjhgf": false, "iloveyou123456": false, "football-baseball": false, "the depot of acme leaks": true, "陈大文的猫在屋顶上睡着了": true} {
-		if err := ASVS.check(password, words); (err == nil) != good {
+		if err := ASVS.check(password, words, guessable.Judge); (err == nil) != good {
 			t.Errorf("password %q: %v, want it taken: %v", password, err, good)
 		}
 	}

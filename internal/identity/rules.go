@@ -9,8 +9,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/trustelem/zxcvbn"
 )
 
 // Rules are what a password must be and how long it is good for.
@@ -81,7 +79,7 @@ func fold(name string) string { return strings.ToLower(strings.TrimSpace(name)) 
 
 // check returns a RuleError for a password that should not be chosen: too short, too long, of too few kinds of characters, or easy to
 // guess. words are what everybody would try first: the person's own names, the company's and the warehouses'.
-func (r Rules) check(password string, words []string) error {
+func (r Rules) check(password string, words []string, judge func(string, []string) bool) error {
 	n := utf8.RuneCountInString(password)
 	switch {
 	case !utf8.ValidString(password) || n < r.Min:
@@ -90,7 +88,7 @@ func (r Rules) check(password string, words []string) error {
 		return &RuleError{"login.password_long"}
 	case kinds(password) < r.Classes:
 		return &RuleError{"login.password_kinds"}
-	case isCommon(password, words):
+	case isCommon(password, words, judge):
 		return &RuleError{"login.password_common"}
 	}
 	return nil
@@ -123,16 +121,9 @@ func kinds(s string) int {
 // unleet undoes the usual replacements of letters.
 var unleet = strings.NewReplacer("0", "o", "1", "l", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s", "!", "i")
 
-// guessable is how many guesses of an attacker who knows the lists of breached passwords, names and words, keyboards and dates a
-// password must withstand. The throttles leave some thousand a year online; Argon2id makes the rest slow.
-const guessable = 1e9
-
-// mostJudged is how much of a password is compared with lists; comparing takes time that grows with the cube.
-const mostJudged = 64
-
 // isCommon reports whether password is a breached or common one, or made of nothing but common words, ours and
-// the person's own name with digits and signs around them, or hardly varies.
-func isCommon(password string, words []string) bool {
+// the person's own name with digits and signs around them, or hardly varies, or judge, if there is one, calls it easy to guess.
+func isCommon(password string, words []string, judge func(string, []string) bool) bool {
 	lower := strings.ToLower(password)
 	if few(lower) || runs(lower) {
 		return true
@@ -158,8 +149,7 @@ func isCommon(password string, words []string) bool {
 			}
 		}
 	}
-	r := []rune(password)
-	return zxcvbn.PasswordStrength(string(r[:min(len(r), mostJudged)]), own).Guesses < guessable
+	return judge != nil && judge(password, own)
 }
 
 // letters keeps the letters of s.

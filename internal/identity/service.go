@@ -42,15 +42,16 @@ type Options struct {
 	// Audit records an entry in the transaction of the act. It is required.
 	Audit func(tx *vault.Tx, e change.Entry, p Person) error
 
-	Rules          Rules                      // of passwords; ASVS when zero
-	Words          func() []string            // context words that a password may not be made of: company, warehouses; nil for none
-	Issuer         string                     // what authenticators show beside the account; "Stockade" when empty
-	Zone           *time.Location             // by whose clock an hour is odd; UTC when nil
-	Idle           time.Duration              // after which an unused session ends; DefaultIdle when zero
-	Max            time.Duration              // after which every session ends; DefaultMax when zero
-	FirstRoles     []string                   // roles of the account that the one-time code makes; DefaultFirst when nil
-	RequiresFactor func(roles []string) bool  // whether one of the roles requires a second factor; nil for no
-	CheckRoles     func(roles []string) error // refuses roles that do not exist or exclude each other, with a *RuleError; nil accepts all
+	Rules          Rules                                    // of passwords; ASVS when zero
+	Guessable      func(password string, own []string) bool // calls a password too easy to guess, beside the rules; nil for nothing more
+	Words          func() []string                          // context words that a password may not be made of: company, warehouses; nil for none
+	Issuer         string                                   // what authenticators show beside the account; "Stockade" when empty
+	Zone           *time.Location                           // by whose clock an hour is odd; UTC when nil
+	Idle           time.Duration                            // after which an unused session ends; DefaultIdle when zero
+	Max            time.Duration                            // after which every session ends; DefaultMax when zero
+	FirstRoles     []string                                 // roles of the account that the one-time code makes; DefaultFirst when nil
+	RequiresFactor func(roles []string) bool                // whether one of the roles requires a second factor; nil for no
+	CheckRoles     func(roles []string) error               // refuses roles that do not exist or exclude each other, with a *RuleError; nil accepts all
 }
 
 // DefaultFirst returns the roles of the first account.
@@ -73,6 +74,7 @@ type Service struct {
 	now       func() time.Time
 	audit     func(*vault.Tx, change.Entry, Person) error
 	rules     Rules
+	judge     func(string, []string) bool
 	words     func() []string
 	issuer    string
 	zone      *time.Location
@@ -103,7 +105,7 @@ func Open(ctx context.Context, v *vault.Store, o Options) (*Service, error) {
 	if err := vault.MigrateSet(ctx, v, "identity", files); err != nil {
 		return nil, fmt.Errorf("open accounts: %w", err)
 	}
-	s := &Service{store: v, now: o.Now, audit: o.Audit, rules: o.Rules, words: o.Words, issuer: o.Issuer, zone: o.Zone, idle: o.Idle, max: o.Max, first: o.FirstRoles,
+	s := &Service{store: v, now: o.Now, audit: o.Audit, rules: o.Rules, judge: o.Guessable, words: o.Words, issuer: o.Issuer, zone: o.Zone, idle: o.Idle, max: o.Max, first: o.FirstRoles,
 		needs: o.RequiresFactor, roles: o.CheckRoles, hashing: newQueue(), decoy: hashPassword(secret(16), present), ended: make(chan struct{})}
 	if s.now == nil {
 		s.now = time.Now
@@ -202,7 +204,7 @@ func (s *Service) Begin(ctx context.Context, code, name, password string, from F
 	if err := checkName(name); err != nil {
 		return Session{}, err
 	}
-	if err := s.rules.check(password, s.contextWords(name)); err != nil {
+	if err := s.rules.check(password, s.contextWords(name), s.judge); err != nil {
 		return Session{}, err
 	}
 	var phc string
@@ -605,7 +607,7 @@ func (s *Service) choose(ctx context.Context, key, password string) (phc string,
 	if err != nil {
 		return "", err
 	}
-	if err := s.rules.check(password, s.contextWords(name, display)); err != nil {
+	if err := s.rules.check(password, s.contextWords(name, display), s.judge); err != nil {
 		return "", err
 	}
 	used := false

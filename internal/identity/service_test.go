@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"stockade/internal/guessable"
 	"stockade/internal/vault"
 	"stockade/protocol/change"
 )
@@ -255,7 +256,7 @@ func TestPasswordChoice(t *testing.T) {
 		"四十二个仓库都在下雨的夜里": "",
 		password: "",
 	} {
-		err, got := ASVS.check(password, []string{"Chen"}), ""
+		err, got := ASVS.check(password, []string{"Chen"}, guessable.Judge), ""
 		var rule *RuleError
 		if errors.As(err, &rule) {
 			got = rule.Rule

@@ -7,6 +7,7 @@ import (
 
 	"stockade/hub/auditlog"
 	"stockade/hub/store"
+	"stockade/internal/guessable"
 	"stockade/internal/identity"
 	"stockade/internal/vault"
 	"stockade/internal/web"
@@ -20,7 +21,7 @@ func (h *hub) people(ctx context.Context, record func(*vault.Tx, change.Entry, i
 	if err != nil {
 		return nil, err
 	}
-	return identity.Open(ctx, h.vault, identity.Options{Now: time.Now, Audit: record, Rules: rules, Words: func() []string { return h.contextWords(troubled) },
+	return identity.Open(ctx, h.vault, identity.Options{Now: time.Now, Audit: record, Rules: rules, Guessable: guessable.Judge, Words: func() []string { return h.contextWords(troubled) },
 		Issuer: "Stockade " + h.cfg.Org, Zone: h.cfg.zone(), Idle: time.Duration(h.cfg.SessionIdle), Max: time.Duration(h.cfg.SessionMax),
 		CheckRoles: checkRoles,
 		RequiresFactor: func(roles []string) bool {
