@@ -71,9 +71,15 @@ func (tx *Tx) GrantNumbers(name stock.NodeID, prefix string) error {
 	if err != nil && !errors.Is(err, vault.ErrNoRows) {
 		return fmt.Errorf("read numbers: %w", err)
 	}
+	last := unsigned(logEpoch)
+	if err != nil { // it may have granted some under every log before this one
+		last = 1
+	}
+	// Once for each log that was opened since: a hub that is restored twice from the same copy has forgotten what it granted
+	// under the log between.
 	first := unsigned(end)
-	if (err == nil && unsigned(logEpoch) != tx.LogEpoch()) || (err != nil && tx.LogEpoch() > 1) {
-		first += afterRestore * size
+	if now := tx.LogEpoch(); now > last {
+		first += min(now-last, blocks) * afterRestore * size
 	}
 	if first+size > all {
 		return fmt.Errorf("grant numbers to %s: %w", name, ErrNumbers)
