@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -147,9 +148,13 @@ func (tx *Tx) putPrintData(number int64, data, picture []byte) error {
 	return tx.exec("print data", `INSERT INTO print_data (job, bytes, picture) VALUES (?1, ?2, ?3)`, number, data, notNil(picture))
 }
 
-// RenderPrint gives a queued job its bytes, once. A job that has them already, or is no longer queued, gives
-// ErrPrintState.
-func (tx *Tx) RenderPrint(id string, data, picture []byte) error {
+// madeFor is the argument of a queued job that names the settings of the printer that its bytes were made for. The next state
+// of the job takes it away.
+const madeFor = "made_for"
+
+// RenderPrint gives a queued job its bytes, once; settings are those of the printer that they were made for, see RemakePrints. A
+// job that has them already, or is no longer queued, gives ErrPrintState.
+func (tx *Tx) RenderPrint(id, settings string, data, picture []byte) error {
 	p, err := tx.Print(id)
 	if err != nil {
 		return err
@@ -164,7 +169,50 @@ func (tx *Tx) RenderPrint(id string, data, picture []byte) error {
 	if has || p.State != PrintQueued {
 		return fmt.Errorf("print job %s: %w", id, ErrPrintState)
 	}
+	args, err := json.Marshal(map[string]string{madeFor: settings})
+	if err != nil {
+		return err
+	}
+	if err := tx.exec("print job", `UPDATE print_job SET args = ?2 WHERE id = ?1`, p.number, string(args)); err != nil {
+		return err
+	}
 	return tx.putPrintData(p.number, data, picture)
+}
+
+// RemakePrints takes the bytes of a printer's queued jobs away that were made for other settings of it: a printer that gets
+// another language may swallow them and say that all is well. They are made anew. Jobs that came with their bytes keep them.
+func (tx *Tx) RemakePrints(printer, settings string) error {
+	jobs, err := tx.prints(`WHERE j.printer = ?1 AND j.state IN ('queued', 'sending', 'sent') AND j.state = 'queued' AND length(j.content) > 0`, printer)
+	if err != nil {
+		return err
+	}
+	for _, p := range jobs {
+		if p.Args[madeFor] == settings {
+			continue
+		}
+		if err := tx.exec("print data", `DELETE FROM print_data WHERE job = ?1`, p.number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StrandPrints takes the queued jobs out whose printer is none of those that there are: nobody would ever print them. key says
+// so in a text with the printer's name.
+func (tx *Tx) StrandPrints(printers []string, now time.Time, key string) error {
+	jobs, err := tx.prints(`WHERE j.state IN ('queued', 'sending', 'sent') AND j.state = 'queued' ORDER BY j.id`)
+	if err != nil {
+		return err
+	}
+	for _, p := range jobs {
+		if slices.Contains(printers, p.Printer) {
+			continue
+		}
+		if err := tx.RefusePrint(p.ID, now, key, map[string]string{"printer": p.Printer}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // UnrenderedPrints returns the oldest queued jobs that have no bytes yet.

@@ -224,8 +224,8 @@ func TestRender(t *testing.T) {
 	if len(todo) != 1 || todo[0].ID != one || string(todo[0].Content) != `{"sku":"TEA"}` {
 		t.Fatalf("%+v", todo)
 	}
-	p.do(func(tx *store.Tx) error { return tx.RenderPrint(one, []byte("1"), []byte("png")) })
-	if err := p.s.Update(t.Context(), func(tx *store.Tx) error { return tx.RenderPrint(one, []byte("3"), nil) }); !errors.Is(err, store.ErrPrintState) {
+	p.do(func(tx *store.Tx) error { return tx.RenderPrint(one, "zpl", []byte("1"), []byte("png")) })
+	if err := p.s.Update(t.Context(), func(tx *store.Tx) error { return tx.RenderPrint(one, "zpl", []byte("3"), nil) }); !errors.Is(err, store.ErrPrintState) {
 		t.Errorf("made twice: %v", err)
 	}
 	if id, data := p.next("zebra"); id != one || data != "1" {

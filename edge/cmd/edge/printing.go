@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"stockade/edge/device"
 	"stockade/edge/store"
+	"stockade/internal/label"
 )
 
 // printQueue is what the store keeps for one printer.
@@ -104,9 +106,32 @@ func (n *node) look(dev string) {
 	}
 }
 
-// interrupted makes unknown what was being printed when the program ended. It comes before any printer runs.
+// interrupted makes unknown what was being printed when the program ended, and sees to labels that wait for a printer which
+// the configuration has changed or no longer has. It comes before any printer runs.
 func (n *node) interrupted(ctx context.Context) error {
-	return n.store.Update(ctx, func(tx *store.Tx) error { return tx.InterruptPrints(n.clock.Wall()) })
+	return n.store.Update(ctx, func(tx *store.Tx) error {
+		err := tx.InterruptPrints(n.clock.Wall())
+		var printers []string
+		for _, d := range n.config.Devices {
+			if d.Kind == string(device.KindPrinter) && err == nil {
+				printers = append(printers, d.Name)
+				err = tx.RemakePrints(d.Name, n.labelSettings(d))
+			}
+		}
+		if err != nil {
+			return err
+		}
+		return tx.StrandPrints(printers, n.clock.Wall(), printerGone)
+	})
+}
+
+// printerGone is the text of a label whose printer the configuration does not have.
+const printerGone = "printing.printer_gone"
+
+// labelSettings are the settings of a printer that the bytes of a label depend on.
+func (n *node) labelSettings(d deviceConfig) string {
+	p := n.labelPrinter(d)
+	return fmt.Sprintf("%s %d %s %t", p.Language, p.DPI, p.Font, p.Invert)
 }
 
 const (
@@ -165,7 +190,7 @@ func (n *node) renderQueued(ctx context.Context) error {
 
 // renderPrint makes the label of a job, or takes the job out of the queue with the reason why there can be none.
 func (n *node) renderPrint(ctx context.Context, p store.Print) error {
-	data, picture, err := n.renderFor(ctx, p)
+	data, picture, settings, err := n.renderFor(ctx, p)
 	if err != nil {
 		n.log.Warn("no label", "station", p.Station, "job", p.ID, "movement", p.Movement, "error", err)
 	}
@@ -177,7 +202,7 @@ func (n *node) renderPrint(ctx context.Context, p store.Print) error {
 		if key != "" {
 			return tx.RefusePrint(p.ID, n.clock.Wall(), key, args)
 		}
-		return tx.RenderPrint(p.ID, data, picture)
+		return tx.RenderPrint(p.ID, settings, data, picture)
 	})
 	if errors.Is(err, store.ErrPrintState) { // cancelled meanwhile
 		return nil
@@ -185,17 +210,17 @@ func (n *node) renderPrint(ctx context.Context, p store.Print) error {
 	return err
 }
 
-func (n *node) renderFor(ctx context.Context, p store.Print) (data, picture []byte, err error) {
+func (n *node) renderFor(ctx context.Context, p store.Print) (data, picture []byte, settings string, err error) {
 	for _, d := range n.config.Devices {
 		if d.Name == p.Printer && d.Kind == string(device.KindPrinter) {
 			data, picture, err := n.renderLabel(ctx, d, p.Template, p.Content)
 			if err == nil && (len(data) == 0 || len(data) > store.MaxPrintData) {
 				err = store.ErrPrintTooLong
 			}
-			return data, picture, err
+			return data, picture, n.labelSettings(d), err
 		}
 	}
-	return nil, nil, errors.New("printer " + p.Printer + " is not configured")
+	return nil, nil, "", &label.Problem{Key: printerGone, Args: map[string]string{"printer": p.Printer}}
 }
 
 // prunePrints forgets old jobs, a few in each transaction: scans wait for those.

@@ -41,20 +41,20 @@ func newPrintBench(t *testing.T, settings string) *printBench {
 	b := &printBench{t: t, dir: t.TempDir()}
 	s := storetest.Enrolled(t, b.dir, "sh-1")
 	storetest.Feed(t, s, feed.Catalogue, storetest.Item("TEA", teaGTIN))
-	b.start(s, settings)
+	b.start(s, "zebra", settings)
 	return b
 }
 
-func (b *printBench) start(s *store.Store, settings string) {
+func (b *printBench) start(s *store.Store, printer, settings string) {
 	b.t.Helper()
-	c, err := loadConfig(writeConfig(b.t, b.t.TempDir(), folders+"[[devices]]\nname = \"zebra\"\nkind = \"printer\"\npath = \"/nowhere/port\"\n"+settings+
-		"[[stations]]\nname = \"dock\"\nprinter = \"zebra\"\nrepeat = \"0s\"\n"))
+	c, err := loadConfig(writeConfig(b.t, b.t.TempDir(), folders+"[[devices]]\nname = \""+printer+"\"\nkind = \"printer\"\npath = \"/nowhere/port\"\n"+settings+
+		"[[stations]]\nname = \"dock\"\nprinter = \""+printer+"\"\nrepeat = \"0s\"\n"))
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.n = &node{config: c, log: slog.New(slog.DiscardHandler), store: s, printers: map[string]*device.Printer{}, enrolment: storetest.Enrolment("sh-1"), clock: clock.New(time.Now, 0)}
 	b.n.enrolment.Trust.Warehouse = storetest.Warehouse
-	q := b.n.newPrintQueue("zebra")
+	q := b.n.newPrintQueue(printer)
 	b.n.queues = append(b.n.queues, q)
 	if err := errors.Join(b.n.interrupted(b.t.Context()), b.n.addStation(c.Stations[0])); err != nil {
 		b.t.Fatal(err)
@@ -75,7 +75,13 @@ func (b *printBench) cut() {
 		}
 	}
 	b.dir = dir
-	b.start(storetest.Open(b.t, dir), "")
+	b.start(storetest.Open(b.t, dir), "zebra", "")
+}
+
+// restart begins anew with another configuration of the printer.
+func (b *printBench) restart(printer, settings string) {
+	b.t.Helper()
+	b.start(b.n.store, printer, settings)
 }
 
 func (b *printBench) scan(raw string) station.Feedback {
@@ -279,6 +285,54 @@ func TestWithdrawn(t *testing.T) {
 	}
 	if err := b.n.queues[0].Begin(t.Context(), j.ID); !errors.Is(err, device.ErrWithdrawn) {
 		t.Errorf("%v, want ErrWithdrawn", err)
+	}
+}
+
+// TestPrinterOfAnotherLanguage: labels that wait when the printer's settings are changed are made anew in its language: in the
+// old one, a printer would swallow them and say that it is ready. With the same settings they stay as they are.
+func TestPrinterOfAnotherLanguage(t *testing.T) {
+	b := newPrintBench(t, "")
+	b.scan(lotScan)
+	b.render()
+	next := func() string {
+		t.Helper()
+		j, err := b.n.queues[0].Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j == nil {
+			return ""
+		}
+		return string(j.Data)
+	}
+	before := next()
+	if !strings.HasPrefix(before, "^XA") {
+		t.Fatalf("%.40q is no ZPL", before)
+	}
+	b.cut()
+	if got := next(); got != before {
+		t.Errorf("with the same settings %.40q, want what was made before", got)
+	}
+	b.restart("zebra", "language = \"tspl\"\n")
+	if got := next(); got != "" {
+		t.Errorf("a TSPL printer is given %.40q", got)
+	}
+	b.render()
+	if got := next(); !strings.HasPrefix(got, "\r\nSIZE") {
+		t.Errorf("%.40q is no TSPL", got)
+	}
+}
+
+// TestPrinterThatIsGone: labels that wait for a printer which the configuration no longer has are shown to a person, and do
+// not wait for ever.
+func TestPrinterThatIsGone(t *testing.T) {
+	b := newPrintBench(t, "")
+	b.scan(lotScan)
+	b.render()
+	b.restart("gprinter", "language = \"tspl\"\n")
+	asking, open, _ := b.jobs()
+	if len(asking) != 1 || len(open) != 0 || asking[0].Error != "printing.printer_gone" || asking[0].Args["printer"] != "zebra" {
+		t.Fatalf("%+v wait, %+v ask", open, asking)
 	}
 }
 
