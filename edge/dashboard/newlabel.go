@@ -162,14 +162,9 @@ func (d *dashboard) getLabel(v *web.Visit) error {
 }
 
 func (d *dashboard) showLabel(v *web.Visit, page labelPage) error {
-	devices, err := d.Devices.Devices(v.UserContext())
-	if err != nil {
+	var err error
+	if page.Printers, err = d.printers(v); err != nil {
 		return err
-	}
-	for _, dev := range devices {
-		if dev.Kind == Printer {
-			page.Printers = append(page.Printers, dev)
-		}
 	}
 	texts := map[string]string{}
 	for _, key := range []string{"newlabel.preview_wait", "newlabel.preview_lost"} {

@@ -27,8 +27,9 @@ type Printing interface {
 	Settle(ctx context.Context, id string, by identity.Person) error
 	// Cancel takes a waiting job out, or notes that an unknown one is not needed.
 	Cancel(ctx context.Context, id string, by identity.Person) error
-	// Again queues a job once more, as a job of its own, and returns its id.
-	Again(ctx context.Context, id, reason string, by identity.Person) (string, error)
+	// Again queues a job once more, as a job of its own, and returns its id. An empty printer is the job's own; one that does not
+	// exist is a *web.Failure with status 422.
+	Again(ctx context.Context, id, printer, reason string, by identity.Person) (string, error)
 	// Mark differs when anything in the queue has changed.
 	Mark(ctx context.Context) (string, error)
 }
@@ -170,10 +171,12 @@ func (t texts) jobs(lists ...[]PrintJob) {
 var reprintReasons = []string{"printing.reason_lost", "printing.reason_damaged", "printing.reason_faint", "printing.reason_more"}
 
 type printPage struct {
-	Job     PrintJob
-	Reasons []string // keys
-	Other   string   // as it was typed
-	Problem string
+	Job      PrintJob
+	Printers []Device
+	Chosen   string   // printer
+	Reasons  []string // keys
+	Other    string   // as it was typed
+	Problem  string
 }
 
 func (d *dashboard) getPrint(v *web.Visit) error { return d.showPrint(v, printPage{}) }
@@ -186,7 +189,24 @@ func (d *dashboard) showPrint(v *web.Visit, page printPage) error {
 	list := []PrintJob{job}
 	textsOf(v).jobs(list)
 	page.Job, page.Reasons = list[0], reprintReasons
+	if page.Chosen == "" {
+		page.Chosen = job.Printer
+	}
+	if page.Printers, err = d.printers(v); err != nil {
+		return err
+	}
 	return v.Page("print", page)
+}
+
+// printers returns the printers of the configuration.
+func (d *dashboard) printers(v *web.Visit) (out []Device, err error) {
+	devices, err := d.Devices.Devices(v.UserContext())
+	for _, dev := range devices {
+		if dev.Kind == Printer {
+			out = append(out, dev)
+		}
+	}
+	return out, err
 }
 
 func (d *dashboard) getPicture(v *web.Visit) error {
@@ -215,13 +235,13 @@ func (d *dashboard) postAgain(v *web.Visit) error {
 	}
 	err := checkReason(reason)
 	if err == nil {
-		_, err = d.Printing.Again(v.UserContext(), v.Params("job"), reason, v.Person)
+		_, err = d.Printing.Again(v.UserContext(), v.Params("job"), v.Form("printer"), reason, v.Person)
 	}
 	var wrong *web.Failure
 	switch {
 	case errors.As(err, &wrong) && wrong.Status == fiber.StatusUnprocessableEntity:
 		v.Status(wrong.Status)
-		return d.showPrint(v, printPage{Other: v.Form("other"), Problem: v.T(wrong.Key, wrong.Args)})
+		return d.showPrint(v, printPage{Other: v.Form("other"), Chosen: v.Form("printer"), Problem: v.T(wrong.Key, wrong.Args)})
 	case err != nil:
 		return err
 	}
@@ -270,14 +290,17 @@ func (d *dashboard) sendPrint(v *web.Visit, id string) error {
 	return v.JSON(list[0])
 }
 
+// decision is what an API call says about a job. Printer is for another one than the job's.
+type decision struct{ Reason, Printer string }
+
 // apiDecide answers with the job as it then is: the new one where there is one.
-func (d *dashboard) apiDecide(do func(v *web.Visit, reason string) (id string, err error)) web.Handler {
+func (d *dashboard) apiDecide(do func(v *web.Visit, how decision) (id string, err error)) web.Handler {
 	return func(v *web.Visit) error {
-		var body struct{ Reason string }
+		var body decision
 		if err := v.ReadJSON(&body); err != nil {
 			return err
 		}
-		id, err := do(v, body.Reason)
+		id, err := do(v, body)
 		if err != nil {
 			return err
 		}
@@ -285,19 +308,19 @@ func (d *dashboard) apiDecide(do func(v *web.Visit, reason string) (id string, e
 	}
 }
 
-func (d *dashboard) settle(v *web.Visit, _ string) (string, error) {
+func (d *dashboard) settle(v *web.Visit, _ decision) (string, error) {
 	return v.Params("job"), d.Printing.Settle(v.UserContext(), v.Params("job"), v.Person)
 }
 
-func (d *dashboard) cancel(v *web.Visit, _ string) (string, error) {
+func (d *dashboard) cancel(v *web.Visit, _ decision) (string, error) {
 	return v.Params("job"), d.Printing.Cancel(v.UserContext(), v.Params("job"), v.Person)
 }
 
-func (d *dashboard) again(v *web.Visit, reason string) (string, error) {
-	if err := checkReason(reason); err != nil {
+func (d *dashboard) again(v *web.Visit, how decision) (string, error) {
+	if err := checkReason(how.Reason); err != nil {
 		return "", err
 	}
-	return d.Printing.Again(v.UserContext(), v.Params("job"), reason, v.Person)
+	return d.Printing.Again(v.UserContext(), v.Params("job"), how.Printer, how.Reason, v.Person)
 }
 
 // printState says what a worker has to know about the labels of a station's printer.

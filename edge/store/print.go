@@ -300,8 +300,9 @@ func (tx *Tx) SettlePrint(id string, now time.Time, actor string) error {
 
 // RepeatPrint queues a job once more, as a job of its own, on a person's word. The job itself is then
 // looked after. One that waits or is on its way can not be repeated, nor one that waits to be repeated already:
-// a button that was pressed twice.
-func (tx *Tx) RepeatPrint(id string, now time.Time, actor, reason string) (string, error) {
+// a button that was pressed twice. An empty printer is the job's own; for another one the label has to be made anew, which
+// ErrPrintData says is not possible.
+func (tx *Tx) RepeatPrint(id, printer string, now time.Time, actor, reason string) (string, error) {
 	p, err := tx.Print(id)
 	if err != nil {
 		return "", err
@@ -313,7 +314,13 @@ func (tx *Tx) RepeatPrint(id string, now time.Time, actor, reason string) (strin
 	if twice || p.Open() {
 		return "", fmt.Errorf("print job %s: %w", id, ErrPrintState)
 	}
-	n := NewPrint{Printer: p.Printer, Station: p.Station, Template: p.Template, Title: p.Title, Actor: actor, Content: p.Content}
+	if printer == "" {
+		printer = p.Printer
+	}
+	if printer != p.Printer && len(p.Content) == 0 {
+		return "", fmt.Errorf("print job %s on %s: %w", id, printer, ErrPrintData)
+	}
+	n := NewPrint{Printer: printer, Station: p.Station, Template: p.Template, Title: p.Title, Actor: actor, Content: p.Content}
 	if n.Movement, err = stock.ParseID(p.Movement); err != nil {
 		n.Movement = stock.ID{}
 	}
@@ -325,12 +332,12 @@ func (tx *Tx) RepeatPrint(id string, now time.Time, actor, reason string) (strin
 			return "", err
 		}
 	}
-	waiting, err := tx.waitingPrints(p.Printer)
+	waiting, err := tx.waitingPrints(printer)
 	if err != nil {
 		return "", err
 	}
 	if waiting >= MaxPrints {
-		return "", fmt.Errorf("print on %s: %w", p.Printer, ErrPrintQueueFull)
+		return "", fmt.Errorf("print on %s: %w", printer, ErrPrintQueueFull)
 	}
 	again, err := tx.insertPrint(n, Print{State: PrintQueued, Repeats: id, Reason: reason}, now)
 	if err != nil || !p.Asks {

@@ -152,7 +152,7 @@ func TestNoStateIsSkipped(t *testing.T) {
 		"refuse":  func(tx *store.Tx, id string) error { return tx.RefusePrint(id, noon, "printing.too_wide", nil) },
 		"cancel":  func(tx *store.Tx, id string) error { return tx.CancelPrint(id, noon, "li") },
 		"settle":  func(tx *store.Tx, id string) error { return tx.SettlePrint(id, noon, "li") },
-		"repeat":  func(tx *store.Tx, id string) error { _, err := tx.RepeatPrint(id, noon, "li", "torn"); return err },
+		"repeat":  func(tx *store.Tx, id string) error { _, err := tx.RepeatPrint(id, "", noon, "li", "torn"); return err },
 	}
 	for _, tt := range []struct{ way, allowed []string }{
 		{nil, []string{"begin", "refuse", "cancel"}},
@@ -188,7 +188,7 @@ func TestRepeat(t *testing.T) {
 	p.want(id, store.PrintUnknown, true)
 	var again string
 	p.do(func(tx *store.Tx) (err error) {
-		again, err = tx.RepeatPrint(id, noon, "wang", "没有打出来")
+		again, err = tx.RepeatPrint(id, "", noon, "wang", "没有打出来")
 		return err
 	})
 	if old := p.want(id, store.PrintUnknown, false); old.Settled != "wang" || old.Error != "printing.cut" {
@@ -201,7 +201,10 @@ func TestRepeat(t *testing.T) {
 	if next, data := p.next("zebra"); next != again || data != "1" {
 		t.Errorf("next is %s %q, want %s", next, data, again)
 	}
-	err := p.s.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.RepeatPrint(id, noon, "wang", "没有打出来"); return err })
+	err := p.s.Update(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.RepeatPrint(id, "", noon, "wang", "没有打出来")
+		return err
+	})
 	if !errors.Is(err, store.ErrPrintState) {
 		t.Errorf("repeated while it waits to be: %v", err)
 	}
@@ -248,7 +251,7 @@ func TestRender(t *testing.T) {
 	}
 	var again string
 	p.do(func(tx *store.Tx) (err error) {
-		again, err = tx.RepeatPrint(one, noon, "li", "now it fits")
+		again, err = tx.RepeatPrint(one, "", noon, "li", "now it fits")
 		return err
 	})
 	if job := p.get(again); string(job.Content) != `{"sku":"TEA"}` {
@@ -288,8 +291,11 @@ func TestFullPrintQueue(t *testing.T) {
 	n.Printer = "other"
 	p.do(func(tx *store.Tx) error { _, err := tx.QueuePrint(n, noon); return err })
 	p.do(func(tx *store.Tx) error { return tx.CancelPrint(first, noon, "li") })
-	p.do(func(tx *store.Tx) error { _, err := tx.RepeatPrint(dropped, noon, "li", "there is room"); return err })
-	if err := p.s.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.RepeatPrint(first, noon, "li", "x"); return err }); !errors.Is(err, store.ErrPrintQueueFull) {
+	p.do(func(tx *store.Tx) error {
+		_, err := tx.RepeatPrint(dropped, "", noon, "li", "there is room")
+		return err
+	})
+	if err := p.s.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.RepeatPrint(first, "", noon, "li", "x"); return err }); !errors.Is(err, store.ErrPrintQueueFull) {
 		t.Errorf("a repeat too many: %v", err)
 	}
 	long := store.NewPrint{Printer: "third", Data: bytes.Repeat([]byte("x"), store.MaxPrintData+1)}
@@ -334,7 +340,7 @@ func TestPrune(t *testing.T) {
 		t.Errorf("after 31 days %d, %d, want the bytes of both", d, r)
 	}
 	p.want(done, store.PrintConfirmed, false)
-	err := p.s.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.RepeatPrint(done, noon, "li", "x"); return err })
+	err := p.s.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.RepeatPrint(done, "", noon, "li", "x"); return err })
 	if !errors.Is(err, store.ErrPrintData) {
 		t.Errorf("repeat without bytes: %v", err)
 	}

@@ -210,7 +210,7 @@ func TestFullQueueKeepsTheLabel(t *testing.T) {
 		t.Fatalf("%d open, %+v", len(open), asking)
 	}
 	boss := identity.Person{Account: "王"}
-	_, err := printing{b.n}.Again(t.Context(), asking[0].ID, "有空了", boss)
+	_, err := printing{b.n}.Again(t.Context(), asking[0].ID, "", "有空了", boss)
 	var refused *web.Failure
 	if !errors.As(err, &refused) || refused.Key != "printing.full_now" {
 		t.Errorf("again with a full queue: %v", err)
@@ -218,7 +218,7 @@ func TestFullQueueKeepsTheLabel(t *testing.T) {
 	if err := (printing{b.n}).Cancel(t.Context(), open[0].ID, boss); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (printing{b.n}).Again(t.Context(), asking[0].ID, "有空了", boss); err != nil {
+	if _, err := (printing{b.n}).Again(t.Context(), asking[0].ID, "", "有空了", boss); err != nil {
 		t.Errorf("again with room: %v", err)
 	}
 }
@@ -233,14 +233,14 @@ func TestDecisionsAreEntries(t *testing.T) {
 	if err := p.Cancel(t.Context(), id, boss); err != nil {
 		t.Fatal(err)
 	}
-	again, err := p.Again(t.Context(), id, "没有打出来", boss)
+	again, err := p.Again(t.Context(), id, "", "没有打出来", boss)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, do := range map[string]func() error{
 		"cancel twice":         func() error { return p.Cancel(t.Context(), id, boss) },
 		"settle":               func() error { return p.Settle(t.Context(), id, boss) },
-		"again while it waits": func() error { _, err := p.Again(t.Context(), id, "x", boss); return err },
+		"again while it waits": func() error { _, err := p.Again(t.Context(), id, "", "x", boss); return err },
 	} {
 		var refused *web.Failure
 		if err := do(); !errors.As(err, &refused) || refused.Key != "printing.changed" {
@@ -333,6 +333,17 @@ func TestPrinterThatIsGone(t *testing.T) {
 	asking, open, _ := b.jobs()
 	if len(asking) != 1 || len(open) != 0 || asking[0].Error != "printing.printer_gone" || asking[0].Args["printer"] != "zebra" {
 		t.Fatalf("%+v wait, %+v ask", open, asking)
+	}
+	var f *web.Failure
+	if _, err := (printing{b.n}).Again(t.Context(), asking[0].ID, "zebra", "换一台", identity.Person{Account: "王"}); !errors.As(err, &f) || f.Key != "newlabel.which_printer" {
+		t.Errorf("again on a printer that does not exist: %v", err)
+	}
+	if _, err := (printing{b.n}).Again(t.Context(), asking[0].ID, "gprinter", "换一台", identity.Person{Account: "王"}); err != nil {
+		t.Fatal(err)
+	}
+	b.render()
+	if j, err := b.n.queues[0].Next(t.Context()); err != nil || j == nil || !strings.HasPrefix(string(j.Data), "\r\nSIZE") {
+		t.Errorf("%+v, %v: want the label in the language of the printer that there is", j, err)
 	}
 }
 

@@ -93,11 +93,21 @@ func (n printing) Cancel(ctx context.Context, id string, by identity.Person) err
 	return n.decide(ctx, id, by, "print.cancelled", nil, func(tx *store.Tx) (string, error) { return "", tx.CancelPrint(id, n.clock.Wall(), by.Actor()) })
 }
 
-func (n printing) Again(ctx context.Context, id, reason string, by identity.Person) (again string, err error) {
-	err = n.decide(ctx, id, by, "print.repeated", map[string]string{"reason": reason}, func(tx *store.Tx) (string, error) {
-		again, err = tx.RepeatPrint(id, n.clock.Wall(), by.Actor(), reason)
+func (n printing) Again(ctx context.Context, id, printer, reason string, by identity.Person) (again string, err error) {
+	detail := map[string]string{"reason": reason}
+	if printer != "" {
+		if _, err := (labels{n.node}).printer(printer); err != nil {
+			return "", err
+		}
+		detail["to"] = printer
+	}
+	err = n.decide(ctx, id, by, "print.repeated", detail, func(tx *store.Tx) (string, error) {
+		again, err = tx.RepeatPrint(id, printer, n.clock.Wall(), by.Actor(), reason)
 		return again, err
 	})
+	if err == nil && printer != "" {
+		n.look(printer)
+	}
 	return again, err
 }
 
