@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"net/url"
@@ -65,6 +66,9 @@ type LabelOrder struct {
 	Units    int               `json:"units"`  // things that each get a number of their own; 1 when nothing is numbered
 	Copies   int               `json:"copies"` // labels of each
 	Number   bool              `json:"number"` // serial numbers are given by the node
+	// Once names this wish, so that one that comes again, from a button pressed twice or a caller that tries again, is done once. Empty
+	// is a wish of its own each time.
+	Once string `json:"once"`
 }
 
 // Sentence is a text with what it tells.
@@ -80,6 +84,7 @@ const (
 	maxLabels = 500
 	maxValue  = 500 // bytes of a field; a list of bins may be longer
 	maxList   = 8 << 10
+	maxOnce   = 64 // bytes
 )
 
 // LabelLink returns the address of the form that has the row's goods filled in.
@@ -171,12 +176,14 @@ func (d *dashboard) showLabel(v *web.Visit, page labelPage) error {
 		texts[key] = v.T(key, nil)
 	}
 	page.Lang, page.Texts = v.Lang, texts
+	page.Order.Once = rand.Text()
 	return v.Page("label", page)
 }
 
 // order reads the form.
 func (d *dashboard) order(v *web.Visit, t LabelTemplate) LabelOrder {
-	o := LabelOrder{Template: t.ID, Printer: v.Form("printer"), Values: map[string]string{}, Units: count(v.Form("units")), Copies: count(v.Form("copies")), Number: v.Form("number") == "1"}
+	o := LabelOrder{Template: t.ID, Printer: v.Form("printer"), Values: map[string]string{}, Units: count(v.Form("units")), Copies: count(v.Form("copies")), Number: v.Form("number") == "1",
+		Once: v.Form("once")}
 	for _, f := range t.Fields {
 		if s := v.Form("f_" + f.Name); s != "" {
 			o.Values[f.Name] = s
@@ -200,6 +207,9 @@ func count(s string) int {
 func checkOrder(o LabelOrder) error {
 	if o.Units < 1 || o.Units > maxUnits || o.Copies < 1 || o.Copies > maxCopies || o.Units*o.Copies > maxLabels {
 		return web.Fail(fiber.StatusUnprocessableEntity, "newlabel.bad_count", "units", strconv.Itoa(maxUnits), "copies", strconv.Itoa(maxCopies), "labels", strconv.Itoa(maxLabels))
+	}
+	if len(o.Once) > maxOnce {
+		return web.Fail(fiber.StatusUnprocessableEntity, "newlabel.bad_once", "most", strconv.Itoa(maxOnce))
 	}
 	for name, s := range o.Values {
 		if len(s) > maxValue && (name != "bin" || len(s) > maxList) {

@@ -58,6 +58,7 @@ type NewPrint struct {
 	Content  []byte
 	Data     []byte // in the printer's language
 	Picture  []byte // PNG of the label
+	Mark     string // random, see Print.ID; made when empty
 }
 
 // Print is a print job.
@@ -105,6 +106,12 @@ func (tx *Tx) DropPrint(n NewPrint, now time.Time, key string, args map[string]s
 	return tx.insertPrint(n, Print{State: PrintCancelled, Asks: true, Error: key, Args: args, Ended: now}, now)
 }
 
+// MarkedPrint reports whether a job with that mark was queued since then.
+func (tx *Tx) MarkedPrint(mark string, since time.Time) (found bool, err error) {
+	err = tx.tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM print_job WHERE mark = ?1 AND queued >= ?2)`, mark, since.UnixMilli()).Scan(&found)
+	return found, err
+}
+
 func (tx *Tx) waitingPrints(printer string) (n int, err error) {
 	err = tx.tx.QueryRow(`SELECT count(*) FROM print_job WHERE printer = ?1 AND state IN ('queued', 'sending', 'sent')`, printer).Scan(&n)
 	return n, err
@@ -128,7 +135,10 @@ func (tx *Tx) insertPrint(n NewPrint, p Print, now time.Time) (string, error) {
 	if !n.Movement.IsZero() {
 		movement = n.Movement.String()
 	}
-	mark := strings.ToLower(rand.Text()[:10])
+	mark := n.Mark
+	if mark == "" {
+		mark = strings.ToLower(rand.Text()[:10])
+	}
 	r, err := tx.tx.Exec(`INSERT INTO print_job (mark, printer, station, template, title, content, movement, repeats, state, asks, error, args, actor, reason, settled, queued, begun, ended)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, '', ?15, 0, ?16)`, mark, n.Printer, n.Station, n.Template, n.Title, notNil(n.Content), movement, repeats,
 		string(p.State), p.Asks, p.Error, string(args), n.Actor, p.Reason, now.UnixMilli(), milli(p.Ended))

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -122,13 +125,7 @@ func (n labels) expand(t label.Template, o dashboard.LabelOrder, number func(fie
 		}
 	}
 	each := []label.Values{base}
-	field := ""
-	switch fields := t.Fields(); {
-	case slices.Contains(fields, "sscc"):
-		field = "sscc"
-	case o.Number && slices.Contains(fields, "serial"):
-		field = "serial"
-	}
+	field := numbered(t, o)
 	switch {
 	case field != "":
 		numbers, err := number(field, o.Units)
@@ -159,6 +156,17 @@ func (n labels) expand(t label.Template, o dashboard.LabelOrder, number func(fie
 		}
 	}
 	return each, nil
+}
+
+// numbered returns the field that the node gives a number to; empty for none.
+func numbered(t label.Template, o dashboard.LabelOrder) string {
+	switch fields := t.Fields(); {
+	case slices.Contains(fields, "sscc"):
+		return "sscc"
+	case o.Number && slices.Contains(fields, "serial"):
+		return "serial"
+	}
+	return ""
 }
 
 // sampleNumbers stand for numbers that are given when the label is printed.
@@ -260,9 +268,25 @@ func (n labels) PrintLabels(ctx context.Context, o dashboard.LabelOrder, by iden
 			return 0, labelFailure(err)
 		}
 	}
+	once, err := orderMark(o, by)
+	if err != nil {
+		return 0, err
+	}
 	queued := 0
 	err = n.store.Update(ctx, func(tx *store.Tx) error {
 		queued = 0
+		if once != "" {
+			known, err := tx.MarkedPrint(once, n.clock.Wall().Add(-onceFor))
+			if err != nil {
+				return err
+			}
+			if known {
+				if queued = len(each) * o.Copies; numbered(t, o) != "" {
+					queued = o.Units * o.Copies
+				}
+				return nil
+			}
+		}
 		made := n.made(by)
 		each, err := n.expand(t, o, func(field string, units int) ([]string, error) {
 			if field == "sscc" {
@@ -280,6 +304,9 @@ func (n labels) PrintLabels(ctx context.Context, o dashboard.LabelOrder, by iden
 			}
 			for range o.Copies {
 				job := store.NewPrint{Printer: o.Printer, Template: t.ID, Title: labelTitle(t, v), Actor: by.Actor(), Content: content}
+				if queued == 0 {
+					job.Mark = once
+				}
 				if _, err := tx.QueuePrint(job, n.clock.Wall()); err != nil {
 					return err
 				}
@@ -297,6 +324,23 @@ func (n labels) PrintLabels(ctx context.Context, o dashboard.LabelOrder, by iden
 	}
 	n.look(o.Printer)
 	return queued, nil
+}
+
+// onceFor is how long the same wish, under the same name, is not done again.
+const onceFor = 15 * time.Minute
+
+// orderMark is the mark of the first job of an order that has a name, and empty for one without. It tells of the whole order: a
+// name that comes with other labels is another wish.
+func orderMark(o dashboard.LabelOrder, by identity.Person) (string, error) {
+	if o.Once == "" {
+		return "", nil
+	}
+	b, err := json.Marshal([]any{by.Actor(), o})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:10]), nil
 }
 
 // labelTitle is what people call a label in the queue.

@@ -56,5 +56,7 @@
     clearTimeout(timer);
     timer = setTimeout(draw, 150);
   });
+  // The form that a person comes back to is a new wish: its labels are wanted once more.
+  window.addEventListener("pageshow", (e) => { if (e.persisted) form.elements.once.value = crypto.randomUUID(); });
   draw();
 })();
