@@ -2,6 +2,7 @@ package label
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"stockade/internal/paper"
@@ -56,4 +57,31 @@ func (l *Layout) page(d *paper.Document, i item) error {
 		d.Dots(mm(i.x), mm(i.y), mm(1), b)
 	}
 	return nil
+}
+
+// Blank takes a value out of a layout that only stands for one which is given when the label is printed: a frame stands in place of
+// the symbols that hold it, and X in place of its letters. A sheet with the symbol would be stuck on a pallet, and the next
+// one on another.
+func (l *Layout) Blank(value string) {
+	word := "样张 SAMPLE"
+	if !l.face.Draws(word) {
+		word = "SAMPLE"
+	}
+	all := l.items
+	l.items = nil
+	for _, i := range all {
+		switch {
+		case i.symbol != nil && strings.Contains(i.symbol.message, value):
+			mm := l.perMM()
+			l.box(Element{X: float64(i.x) / mm, Y: float64(i.y) / mm, Width: float64(i.width) / mm, Height: float64(i.height) / mm})
+			size := min(l.dots(5), i.height/2)
+			_ = l.line(i.x, i.y+(i.height-size)/2, i.width, size, word, Center) // a word that can not be drawn leaves the frame
+			continue
+		case i.text != nil && i.text.picture == nil && strings.Contains(i.text.text, value):
+			t := *i.text
+			t.text = strings.ReplaceAll(t.text, value, strings.Repeat("X", len(value)))
+			i.text = &t
+		}
+		l.items = append(l.items, i)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -84,5 +85,38 @@ func TestPDF(t *testing.T) {
 	}
 	if _, err := PDF("none", nil); err == nil {
 		t.Error("a PDF of no label was made")
+	}
+}
+
+// TestBlank: a label whose number is only a sample has no code of it that could be read, and does not say it in letters; the rest stays.
+func TestBlank(t *testing.T) {
+	sample := Pallet.Sample()
+	for _, tp := range Standard() {
+		if tp.Kind != Pallet {
+			continue
+		}
+		l, err := tp.Layout(sample, Printer{}, chinese(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(l.items)
+		l.Blank(sample["sscc"])
+		codes, words := 0, 0
+		for _, i := range l.items {
+			switch {
+			case i.symbol != nil:
+				codes++
+				if strings.Contains(i.symbol.message, sample["sscc"]) {
+					t.Errorf("%s: a code holds the sample", tp.ID)
+				}
+			case i.text != nil && strings.Contains(i.text.text, sample["sscc"]):
+				t.Errorf("%s: %q", tp.ID, i.text.text)
+			case i.text != nil && strings.Contains(i.text.text, "SAMPLE"):
+				words++
+			}
+		}
+		if codes != 1 || words != 1 || len(l.items) <= before {
+			t.Errorf("%s: %d codes of the goods are left, %d words", tp.ID, codes, words)
+		}
 	}
 }

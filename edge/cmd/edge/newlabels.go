@@ -169,8 +169,14 @@ func numbered(t label.Template, o dashboard.LabelOrder) string {
 	return ""
 }
 
+// sampleSerial stands for a serial number: a prefix of seven digits and a number in the millions, about as long as they get.
+const sampleSerial = "6910420S10000000"
+
 // sampleNumbers stand for numbers that are given when the label is printed.
 func sampleNumbers(field string, _ int) ([]string, error) {
+	if field == "serial" {
+		return []string{sampleSerial}, nil
+	}
 	return []string{label.Pallet.Sample()[field]}, nil
 }
 
@@ -185,16 +191,7 @@ func (n labels) PreviewLabel(ctx context.Context, o dashboard.LabelOrder, pdf bo
 			return nil, nil, err
 		}
 	}
-	numbers := sampleNumbers
-	if o.Number {
-		numbers = func(field string, units int) ([]string, error) {
-			if field == "serial" {
-				return []string{"S1"}, nil
-			}
-			return sampleNumbers(field, units)
-		}
-	}
-	each, err := n.expand(t, o, numbers)
+	each, err := n.expand(t, o, sampleNumbers)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -205,7 +202,7 @@ func (n labels) PreviewLabel(ctx context.Context, o dashboard.LabelOrder, pdf bo
 	var file []byte
 	var problems []*label.Problem
 	if pdf {
-		err = n.previews.Turn(ctx, func() (err error) { file, problems, err = n.labelPDF(t, each, p); return err })
+		err = n.previews.Turn(ctx, func() (err error) { file, problems, err = n.labelPDF(t, each, p, numbered(t, o)); return err })
 	} else {
 		file, problems, err = n.previews.Draw(ctx, t, each[0], p)
 	}
@@ -222,7 +219,8 @@ func (n labels) PreviewLabel(ctx context.Context, o dashboard.LabelOrder, pdf bo
 	return file, warnings, nil
 }
 
-func (n labels) labelPDF(t label.Template, each []label.Values, p label.Printer) (file []byte, problems []*label.Problem, err error) {
+// labelPDF draws labels on pages. A number that is given when the label is printed is left blank: nobody took it.
+func (n labels) labelPDF(t label.Template, each []label.Values, p label.Printer, number string) (file []byte, problems []*label.Problem, err error) {
 	var layouts []*label.Layout
 	for _, v := range each {
 		l, err := t.Layout(v, p, n.typeface)
@@ -230,6 +228,9 @@ func (n labels) labelPDF(t label.Template, each []label.Values, p label.Printer)
 			return nil, nil, err
 		}
 		problems = append(problems, l.Warnings...)
+		if number != "" {
+			l.Blank(v[number])
+		}
 		layouts = append(layouts, l)
 	}
 	file, err = label.PDF(t.Name, layouts)

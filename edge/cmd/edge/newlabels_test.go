@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"testing"
 
 	"stockade/edge/dashboard"
 	"stockade/edge/store/storetest"
 	"stockade/internal/identity"
+	"stockade/internal/web"
 	"stockade/protocol/feed"
 )
 
@@ -40,4 +42,24 @@ func TestOrderThatComesTwice(t *testing.T) {
 	o.Once = ""
 	order(o, wang, 8)
 	order(o, wang, 10)
+}
+
+// TestNumberedLabelThatDoesNotFit: whether a label has room for the serial number that it will get is found out before a number is
+// taken, and the preview says the same.
+func TestNumberedLabelThatDoesNotFit(t *testing.T) {
+	b := newPrintBench(t, "")
+	body := `{"id":"narrow","kind":"item","name":"窄","width":50,"height":20,"elements":[{"type":"code","x":3,"y":2,"width":44,"height":10,"content":"(01){gtin}(21){serial}","symbols":["gs1-128"]}]}`
+	storetest.Feed(t, b.n.store, feed.Catalogue, storetest.Item("TEA", teaGTIN), feed.Label{ID: "narrow", Active: true, Body: []byte(body)})
+	storetest.Feed(t, b.n.store, feed.Locations(storetest.Warehouse), feed.Numbers{Node: "sh-1", Epoch: 1, Prefix: "6910420", First: 1_000_000, Count: 100})
+	o := dashboard.LabelOrder{Template: "narrow", Printer: "zebra", Values: map[string]string{"gtin": teaGTIN}, Units: 1, Copies: 1, Number: true}
+	var f *web.Failure
+	if _, _, err := (labels{b.n}).PreviewLabel(t.Context(), o, false); !errors.As(err, &f) {
+		t.Errorf("preview: %v, want a refusal", err)
+	}
+	if n, err := (labels{b.n}).PrintLabels(t.Context(), o, identity.Person{Account: "王"}); !errors.As(err, &f) {
+		t.Errorf("%d queued, %v, want a refusal", n, err)
+	}
+	if _, open, _ := b.jobs(); len(open) != 0 {
+		t.Errorf("%+v", open)
+	}
 }

@@ -20,6 +20,7 @@ import (
 	"stockade/edge/store"
 	"stockade/edge/store/storetest"
 	"stockade/internal/identity"
+	"stockade/internal/preview"
 	"stockade/internal/web"
 	"stockade/protocol/barcode"
 	"stockade/protocol/clock"
@@ -52,7 +53,7 @@ func (b *printBench) start(s *store.Store, printer, settings string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.n = &node{config: c, log: slog.New(slog.DiscardHandler), store: s, printers: map[string]*device.Printer{}, enrolment: storetest.Enrolment("sh-1"), clock: clock.New(time.Now, 0)}
+	b.n = &node{config: c, log: slog.New(slog.DiscardHandler), store: s, printers: map[string]*device.Printer{}, enrolment: storetest.Enrolment("sh-1"), clock: clock.New(time.Now, 0), previews: preview.New(nil, 1)}
 	b.n.enrolment.Trust.Warehouse = storetest.Warehouse
 	q := b.n.newPrintQueue(printer)
 	b.n.queues = append(b.n.queues, q)
