@@ -517,7 +517,8 @@ func (tx *Tx) PrintCounts() (map[string]PrintCount, string, error) {
 	return out, mark.String() + strconv.FormatInt(newest, 10), err
 }
 
-// PrunablePrints returns jobs whose bytes, and jobs whose rows need not be kept any longer, a few at once.
+// PrunablePrints returns jobs whose bytes, and jobs whose rows need not be kept any longer, a few at once. Those that a person
+// has to look after do not grow old: a clock that runs ahead must not take them away. Only their number is limited.
 func (tx *Tx) PrunablePrints(now time.Time) (data, rows []int64, err error) {
 	find := func(to *[]int64, query string, args ...any) {
 		if err == nil {
@@ -529,9 +530,9 @@ func (tx *Tx) PrunablePrints(now time.Time) (data, rows []int64, err error) {
 			}, query, args...)
 		}
 	}
-	find(&data, `SELECT d.job FROM print_data d JOIN print_job j ON j.id = d.job WHERE j.ended > 0 AND (j.ended < ?1 OR j.id <= (SELECT max(id) FROM print_job) - ?2) ORDER BY d.job LIMIT ?3`,
+	find(&data, `SELECT d.job FROM print_data d JOIN print_job j ON j.id = d.job WHERE j.ended > 0 AND (j.ended < ?1 AND j.asks = 0 OR j.id <= (SELECT max(id) FROM print_job) - ?2) ORDER BY d.job LIMIT ?3`,
 		now.Add(-keepData).UnixMilli(), int64(keptData), int64(pruneAtOnce))
-	find(&rows, `SELECT id FROM print_job WHERE ended > 0 AND (ended < ?1 OR id <= (SELECT max(id) FROM print_job) - ?2) ORDER BY id LIMIT ?3`,
+	find(&rows, `SELECT id FROM print_job WHERE ended > 0 AND (ended < ?1 AND asks = 0 OR id <= (SELECT max(id) FROM print_job) - ?2) ORDER BY id LIMIT ?3`,
 		now.Add(-keepRows).UnixMilli(), int64(keptRows), int64(pruneAtOnce))
 	return data, rows, err
 }

@@ -329,7 +329,10 @@ func (p *prints) prune(now time.Time) (data, rows int) {
 func TestPrune(t *testing.T) {
 	const days = 24 * time.Hour
 	p := newPrints(t)
-	done, open, last := p.add("done", "1"), p.add("open", "2"), p.add("last", "3")
+	asks, done, open, last := p.add("asks", "0"), p.add("done", "1"), p.add("open", "2"), p.add("last", "3")
+	p.do(func(tx *store.Tx) error {
+		return errors.Join(tx.BeginPrint(asks, noon), tx.DoubtPrint(asks, noon, "printing.cut"))
+	})
 	for _, id := range []string{done, last} {
 		p.do(func(tx *store.Tx) error { return errors.Join(tx.BeginPrint(id, noon), tx.ConfirmPrint(id, noon)) })
 	}
@@ -353,6 +356,7 @@ func TestPrune(t *testing.T) {
 	})
 	p.want(last, store.PrintConfirmed, false)
 	p.want(open, store.PrintQueued, false)
+	p.want(asks, store.PrintUnknown, true) // nobody has looked after it yet
 	if id, data := p.next("zebra"); id != open || data != "2" {
 		t.Errorf("what waits: %s %q", id, data)
 	}
