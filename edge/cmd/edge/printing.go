@@ -56,12 +56,17 @@ func (q *printQueue) Sent(ctx context.Context, id string) error {
 }
 
 func (q *printQueue) End(ctx context.Context, id string, r device.Result, why error) error {
-	return q.step(ctx, func(tx *store.Tx) error {
+	err := q.step(ctx, func(tx *store.Tx) error {
 		if r == device.Confirmed {
 			return tx.ConfirmPrint(id, q.clock.Wall())
 		}
 		return tx.DoubtPrint(id, q.clock.Wall(), doubtText(why))
 	})
+	if errors.Is(err, store.ErrPrintState) || errors.Is(err, store.ErrNotFound) {
+		q.log.Error("what became of a label can not be noted", "printer", q.printer, "job", id, "result", r, "error", err)
+		return nil // asking again would never end, and no other label would be printed
+	}
+	return err
 }
 
 func (q *printQueue) Torn(ctx context.Context) (n int, err error) {

@@ -348,6 +348,29 @@ func TestPrinterThatIsGone(t *testing.T) {
 	}
 }
 
+// TestEndOfWhatIsOver: a printer does not ask for ever to note what can not be noted any more, which would hold all labels behind it.
+func TestEndOfWhatIsOver(t *testing.T) {
+	b := newPrintBench(t, "")
+	b.scan(lotScan)
+	b.render()
+	q := b.n.queues[0]
+	j, err := q.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(q.Begin(t.Context(), j.ID), q.End(t.Context(), j.ID, device.Confirmed, nil)); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{j.ID, "99-aaaaaaaaaa"} {
+		if err := q.End(t.Context(), id, device.Unknown, device.ErrNoProof); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if asking, _, ended := b.jobs(); len(asking) != 0 || len(ended) != 1 || ended[0].State != store.PrintConfirmed {
+		t.Errorf("%+v %+v: want the one label confirmed", asking, ended)
+	}
+}
+
 // TestStationsHearOfThePrinter: whoever looks at a station is told at once, and only of that station's devices.
 func TestStationsHearOfThePrinter(t *testing.T) {
 	b := newPrintBench(t, "")
