@@ -103,6 +103,7 @@
     started = true;
     // Until the scan is stored and shown: nothing that was shown before it may be taken for it.
     if (s.trouble && s.trouble !== trouble) showProblem(s.trouble, "station.not_stored");
+    if (!s.trouble && trouble && byID("item").textContent === trouble) showIdle(); // or the worker would go on waiting for what is over
     trouble = s.trouble;
   }
 
@@ -135,6 +136,14 @@
     byID("sentence").textContent = byID("facts").textContent = "";
     byID("amount").hidden = byID("undo").hidden = byID("pass").hidden = true;
     sound.play("refused");
+  }
+
+  const idle = Object.fromEntries(["verdict", "item", "sentence"].map((name) => [name, byID(name).textContent])); // as the page came
+
+  function showIdle() {
+    root.dataset.outcome = "idle";
+    delete root.dataset.item;
+    for (const name in idle) byID(name).textContent = idle[name];
   }
 
   async function send(what, body) {
