@@ -128,7 +128,7 @@ func (d *dashboard) getSetup(v *web.Visit) error {
 		return err
 	}
 	page := setupPage{Device: device, Profile: profile, Texts: map[string]string{}}
-	for _, key := range []string{"setup.silent", "setup.sent", "setup.lost"} {
+	for _, key := range []string{"setup.silent", "setup.sent", "setup.lost", "setup.resting"} {
 		page.Texts[key] = v.T(key, nil)
 	}
 	for _, c := range scannersetup.Commands() {

@@ -86,4 +86,20 @@ step("when the page is closed scans are booked again", async () => {
   assert.equal(await accepted(), 2);
 });
 
+step("a page that nobody touches for long lets scans be booked again, until somebody does", async () => {
+  await p.page.clock.install();
+  await p.visit(edge.address, "/devices/dock-1-scanner/setup");
+  await p.page.locator("#state", { hasText: "就绪" }).waitFor();
+  await station.page.getByText("扫描枪正在设置").waitFor();
+  await p.page.clock.fastForward("11:00");
+  await p.page.locator("#problem", { hasText: "已恢复入账" }).waitFor();
+  await station.page.getByText("扫描枪正在设置").waitFor({ state: "detached" });
+  await scan(ean(tea));
+  await station.page.locator("#station[data-outcome]", { hasText: tea.name }).first().waitFor();
+  assert.equal(await accepted(), 3);
+  await p.page.getByRole("heading", { name: "设置扫描枪" }).click();
+  await station.page.getByText("扫描枪正在设置").waitFor();
+  await p.page.locator("#problem").waitFor({ state: "hidden" });
+});
+
 step("nothing was wrong meanwhile", () => p.leave());

@@ -1,13 +1,14 @@
 "use strict";
 // The set-up page of a scanner: shows what it sends, and renews the lease under which its scans are not booked. When the
-// page goes away the lease ends by itself.
+// page goes away, or nobody touches it for long, the lease ends by itself.
 (function () {
   const byID = (id) => document.getElementById(id);
   const address = "/api/v1/devices/" + encodeURIComponent(byID("setup").dataset.name) + "/";
   const texts = JSON.parse(byID("texts").textContent);
   const csrf = document.querySelector("meta[name=csrf]").content;
   const every = 600; // milliseconds
-  let gone = false;
+  const alone = 10 * 60 * 1000; // milliseconds: a page that nobody touches for so long was forgotten, and must not keep scans from being booked
+  let gone = false, touched = Date.now(), resting = false;
 
   const el = (tag, text, name) => {
     const e = document.createElement(tag);
@@ -76,6 +77,12 @@
 
   async function watch() {
     if (gone) return;
+    if (Date.now() - touched > alone) {
+      resting = true;
+      problem(texts["setup.resting"]);
+      post("unwatch", {}).catch(() => {}); // else the lease ends by itself
+      return;
+    }
     try {
       show(await post("watch", {}));
     } catch (e) {
@@ -96,7 +103,16 @@
     }
     b.disabled = false;
   }));
+  for (const act of ["pointerdown", "keydown", "wheel"]) {
+    document.addEventListener(act, () => {
+      touched = Date.now();
+      if (!resting) return;
+      resting = false;
+      problem("");
+      watch();
+    }, { passive: true });
+  }
   window.addEventListener("pagehide", () => { gone = true; post("unwatch", {}, true).catch(() => {}); });
-  window.addEventListener("pageshow", (e) => { if (e.persisted) { gone = false; watch(); } });
+  window.addEventListener("pageshow", (e) => { if (e.persisted && gone) { gone = false; touched = Date.now(); if (!resting) watch(); } });
   watch();
 })();
