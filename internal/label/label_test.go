@@ -381,3 +381,50 @@ func FuzzCommands(f *testing.F) {
 		}
 	})
 }
+
+// TestOverlapsAreSaid: what stands on a code, or where it must stay light, is warned of; what only has its place there is not.
+func TestOverlapsAreSaid(t *testing.T) {
+	code := Element{Type: Code, X: 15, Y: 10, Width: 40, Height: 10, Content: "ABC123", Symbols: []symbol.Kind{symbol.Code128}, Module: 0.25}
+	matrix := Element{Type: Code, X: 30, Y: 10, Width: 10, Height: 10, Content: "ABC123", Symbols: []symbol.Kind{symbol.QR}}
+	for _, tt := range []struct {
+		name        string
+		code, other Element
+		warned      bool
+	}{
+		{"text on it", code, Element{Type: Text, X: 20, Y: 12, Width: 30, Size: 4, Content: "LOT L7 0815"}, true},
+		{"text under it", code, Element{Type: Text, X: 20, Y: 21, Width: 30, Size: 4, Content: "LOT L7"}, false},
+		{"text whose place reaches into it", code, Element{Type: Text, X: 2, Y: 12, Width: 40, Size: 2, Content: "A"}, false},
+		{"text at the right whose place reaches into it", code, Element{Type: Text, X: 30, Y: 12, Width: 39, Size: 2, Align: Right, Content: "A"}, false},
+		{"a line through it", code, Element{Type: Line, X: 2, Y: 15, Width: 60, Height: 0.3}, true},
+		{"a line in its quiet zone", code, Element{Type: Line, X: 22, Y: 8, Width: 0.3, Height: 14}, true},
+		{"a frame around it", code, Element{Type: Box, X: 1, Y: 1, Width: 68, Height: 38}, false},
+		{"a line over bars, which need no light there", code, Element{Type: Line, X: 2, Y: 9.5, Width: 60, Height: 0.3}, false},
+		{"a line over a matrix, which does", matrix, Element{Type: Line, X: 2, Y: 9.5, Width: 60, Height: 0.3}, true},
+		{"two codes on each other", code, matrix, true},
+	} {
+		for _, lang := range Languages() {
+			tp := Template{ID: "o", Kind: Item, Name: "o", Width: 70, Height: 40, Elements: []Element{tt.code, tt.other}}
+			l, err := tp.Layout(Item.Sample(), Printer{Language: lang}, nil)
+			if err != nil {
+				t.Fatalf("%s: %v", tt.name, err)
+			}
+			if got := len(l.Warnings) > 0; got != tt.warned {
+				t.Errorf("%s, %s: %v, want warning %t", tt.name, lang, l.Warnings, tt.warned)
+			}
+			for _, w := range l.Warnings {
+				if w.Key != "label.overlap" || w.Args["element"] == "" || w.Args["other"] == "" {
+					t.Errorf("%s: %v", tt.name, w)
+				}
+			}
+		}
+	}
+	for _, tp := range Standard() {
+		for _, lang := range Languages() {
+			for _, dpi := range []int{203, 300, 600} {
+				if l, err := tp.Layout(tp.Kind.Sample(), Printer{Language: lang, DPI: dpi}, chinese(t)); err != nil || len(l.Warnings) > 0 {
+					t.Errorf("%s, %s, %d dpi: %v, %v", tp.ID, lang, dpi, l.Warnings, err)
+				}
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package label
 import (
 	"errors"
 	"fmt"
+	"image"
 	"math"
 	"strings"
 
@@ -72,6 +73,8 @@ type item struct {
 	text   *line
 	symbol *placed
 	solid  bool // a filled rectangle
+
+	element int // of the template that it belongs to
 }
 
 // line is a line of text.
@@ -115,7 +118,7 @@ func (t Template) Layout(v Values, p Printer, face *raster.Typeface) (*Layout, e
 	l.Width, l.Height = l.dots(t.Width), l.dots(t.Height)
 	for n, e := range t.Elements {
 		var err error
-		warned := len(l.Warnings)
+		warned, laid := len(l.Warnings), len(l.items)
 		switch e.Type {
 		case Text:
 			err = l.text(e, v)
@@ -132,8 +135,54 @@ func (t Template) Layout(v Values, p Printer, face *raster.Typeface) (*Layout, e
 		for _, w := range l.Warnings[warned:] {
 			_ = inElement(n, w)
 		}
+		for i := range l.items[laid:] {
+			l.items[laid+i].element = n
+		}
 	}
+	l.warnOfOverlaps()
 	return l, nil
+}
+
+// warnOfOverlaps warns of what stands on a symbol or in the zone around it that must stay light: scanners do not read it then.
+func (l *Layout) warnOfOverlaps() {
+	type pair struct{ symbol, other int }
+	warned := map[pair]bool{}
+	for _, c := range l.items {
+		if c.symbol == nil {
+			continue
+		}
+		quiet := c.symbol.symbol.Quiet * c.symbol.module
+		zone := image.Rect(c.x-quiet, c.y, c.x+c.width+quiet, c.y+c.height)
+		if !c.symbol.symbol.Kind.Linear() {
+			zone.Min.Y, zone.Max.Y = c.y-quiet, c.y+c.height+quiet
+		}
+		for _, o := range l.items {
+			p := pair{c.element, o.element}
+			if o.element != c.element && !warned[p] && l.inked(o).Overlaps(zone) {
+				warned[p] = true
+				w := problem("overlap", "other", fmt.Sprint(o.element+1))
+				_ = inElement(c.element, w)
+				l.Warnings = append(l.Warnings, w)
+			}
+		}
+	}
+}
+
+// inked is where an item is dark: of a line of text that is narrower than its place, only the text.
+func (l *Layout) inked(i item) image.Rectangle {
+	r := image.Rect(i.x, i.y, i.x+i.width, i.y+i.height)
+	if i.text == nil || i.text.picture != nil || l.printer.Language != ZPL {
+		return r
+	}
+	used := min(i.width, estimate(i.text.text, i.text.letters.width))
+	switch i.text.align {
+	case Center:
+		r.Min.X += (i.width - used) / 2
+	case Right:
+		r.Min.X = r.Max.X - used
+	}
+	r.Max.X = r.Min.X + used
+	return r
 }
 
 // inElement notes in a *Problem which element it is about, counted from 1.
