@@ -428,3 +428,23 @@ func TestOverlapsAreSaid(t *testing.T) {
 		}
 	}
 }
+
+// TestRareCharacters: a character that a printer's own Chinese font can not have is drawn here, in the same label in which the
+// printer writes the usual ones; one that nobody can draw is warned of.
+func TestRareCharacters(t *testing.T) {
+	face := chinese(t)
+	tp := Template{ID: "o", Kind: Badge, Name: "o", Width: 60, Height: 40, Elements: []Element{
+		{Type: Text, X: 2, Y: 2, Width: 56, Size: 4, Content: "{person}"}, {Type: Text, X: 2, Y: 10, Width: 56, Size: 4, Content: "{title}"}}}
+	for _, p := range []Printer{{Language: TSPL, Font: "TSS24.BF2"}, {Language: ESCPOS, Font: "gb18030"}} {
+		l, err := tp.Layout(Values{"person": "李䶮", "title": "仓管员"}, p, face)
+		if err != nil || len(l.items) != 2 || len(l.Warnings) != 0 {
+			t.Fatalf("%s: %+v, %v", p.Language, l, err)
+		}
+		if l.items[0].text.picture == nil || l.items[1].text.picture != nil {
+			t.Errorf("%s: want the rare name as a picture and the usual title in the printer's letters", p.Language)
+		}
+		if l, err = tp.Layout(Values{"person": "李😀"}, p, face); err != nil || len(l.Warnings) != 1 || l.Warnings[0].Key != "label.no_chinese" {
+			t.Errorf("%s: %v, %v: want a warning of what nobody can draw", p.Language, l.Warnings, err)
+		}
+	}
+}

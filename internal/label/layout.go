@@ -291,7 +291,8 @@ func (l *Layout) line(x, y, width, size int, s string, align Align) error {
 		align = Left
 	}
 	wide := foreign(s)
-	if wide && l.printer.Font == "" && l.face.Draws(s) {
+	own := l.printer.Font != "" && l.printer.writes(s)
+	if wide && !own && l.face.Draws(s) {
 		picture, err := l.face.Draw(s, size, width)
 		if err != nil {
 			return fmt.Errorf("draw %q: %w", s, err)
@@ -309,7 +310,7 @@ func (l *Layout) line(x, y, width, size int, s string, align Align) error {
 		}
 		return nil
 	}
-	if wide && l.printer.Font == "" {
+	if wide && !own {
 		l.Warnings = append(l.Warnings, problem("no_chinese", "text", s))
 	}
 	left, room := x, width

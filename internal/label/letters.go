@@ -1,6 +1,8 @@
 package label
 
 import (
+	"golang.org/x/text/encoding/simplifiedchinese"
+
 	"stockade/internal/raster"
 )
 
@@ -19,6 +21,22 @@ func foreign(s string) bool {
 		}
 	}
 	return false
+}
+
+// writes reports whether the Chinese font of a printer may have all characters of s. The fonts of TSPL and ESC/POS printers are
+// GB2312 or GBK, two bytes a character: those that only the four bytes of GB18030 have, as in some people's names, come out as other
+// characters.
+func (p Printer) writes(s string) bool {
+	if p.Language == ZPL {
+		return true
+	}
+	for _, r := range s {
+		if 0x3400 <= r && r < 0x4DC0 { // a few have two bytes since GB18030-2005: younger than most printers' fonts
+			return false
+		}
+	}
+	_, err := simplifiedchinese.GBK.NewEncoder().String(s)
+	return err == nil
 }
 
 // clip keeps what a line could hold at the very most.
