@@ -448,3 +448,23 @@ func TestRareCharacters(t *testing.T) {
 		}
 	}
 }
+
+// TestContentWithoutCount: goods on a pallet go with their count.
+func TestContentWithoutCount(t *testing.T) {
+	for _, tp := range Standard() {
+		if tp.Kind != Pallet {
+			continue
+		}
+		v := tp.Kind.Sample()
+		delete(v, "quantity")
+		l, err := tp.Layout(v, Printer{}, chinese(t))
+		if err != nil || len(l.Warnings) != 1 || l.Warnings[0].Key != "label.no_count" {
+			t.Errorf("%v, %v", l.Warnings, err)
+		}
+		v["quantity"] = "1.5"
+		var p *Problem
+		if _, err := tp.Layout(v, Printer{}, chinese(t)); !errors.As(err, &p) || p.Key != "label.bad_value" || p.Args["ai"] != "37" {
+			t.Errorf("a fraction as a count: %v", err)
+		}
+	}
+}

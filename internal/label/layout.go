@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"strings"
 
 	"stockade/internal/raster"
@@ -343,6 +344,14 @@ func (l *Layout) code(e Element, v Values) error {
 	data, captions, err := v.message(e)
 	if err != nil || data == "" {
 		return err
+	}
+	if e.Symbols[0].GS1() {
+		has := func(ai string) bool {
+			return slices.ContainsFunc(captions, func(c string) bool { return strings.HasPrefix(c, "("+ai+")") })
+		}
+		if has("02") && !has("37") { // GS1 General Specifications, section 4.13.2: content goes with its count
+			l.Warnings = append(l.Warnings, problem("no_count"))
+		}
 	}
 	var misfit error
 	for _, k := range e.Symbols {
