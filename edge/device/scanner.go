@@ -55,6 +55,7 @@ type Scanner struct {
 	status  *status
 	log     *slog.Logger
 	profile barcode.Profile
+	decoder *barcode.Decoder // it outlives a connection; only read uses it
 	beep    beeper
 	last    []byte // the SSI packet handled last; only handle uses it
 	watch   *watch
@@ -67,7 +68,7 @@ type Scanner struct {
 func NewScanner(c Config, open Open, now func() time.Time, on func(context.Context, barcode.Scan) bool, log *slog.Logger) *Scanner {
 	c = c.withDefaults(KindScanner, 2*time.Second)
 	return &Scanner{config: c, open: open, now: now, on: on, status: newStatus(c), log: log,
-		profile: barcode.ParseProfile(c.Profile), beep: beeperOf(c.Profile), watch: newWatch(), say: make(chan order)}
+		profile: barcode.ParseProfile(c.Profile), decoder: barcode.NewDecoder(barcode.ParseProfile(c.Profile), now), beep: beeperOf(c.Profile), watch: newWatch(), say: make(chan order)}
 }
 
 // Status returns what the scanner is doing. It may be called at any time.
@@ -142,7 +143,7 @@ func (s *Scanner) read(ctx context.Context, port Port, scans chan<- barcode.Scan
 			}
 		}
 	}
-	decoder := barcode.NewDecoder(s.profile, s.now)
+	defer s.decoder.Cut() // what it holds belongs to this connection
 	buf := make([]byte, 4096)
 	left := time.Duration(0) // silence that still has to pass to end what the decoder holds; 0 when it holds nothing
 	for ctx.Err() == nil {
@@ -156,17 +157,17 @@ func (s *Scanner) read(ctx context.Context, port Port, scans chan<- barcode.Scan
 		n, err := port.Read(buf)
 		switch {
 		case err != nil:
-			give(cutOff(decoder.Idle()))
+			give(cutOff(s.decoder.Cut()))
 			return err
 		case n > 0:
 			s.status.read(n)
 			s.watch.heard(buf[:n], time.Now())
 			noise.heard(time.Now())
-			give(decoder.Feed(buf[:n]))
+			give(s.decoder.Feed(buf[:n]))
 			left = s.config.IdleGap
 		case left > 0:
 			if left -= wait; left <= 0 {
-				give(decoder.Idle())
+				give(s.decoder.Idle())
 				noise.gap()
 			}
 		}

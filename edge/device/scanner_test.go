@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -280,4 +281,24 @@ func TestSSIScanIsNotAcknowledgedBeforeItIsStored(t *testing.T) {
 	if got := p.written(); got != "" {
 		t.Errorf("wrote %x, want nothing", got)
 	}
+}
+
+// TestSSICutBetweenParts: the cable is pulled after the first packet of a scan. The rest, which the scanner sends again, is no scan of its own.
+func TestSSICutBetweenParts(t *testing.T) {
+	before, after := newScripted(decodeData(2, "lot-1")), newScripted(decodeData(1, "23"))
+	close(before.steps)
+	ports := make(chan Port, 2)
+	ports <- before
+	ports <- after
+	var in inbox
+	in.scanner(t, Config{Path: "x", Profile: "frame=ssi"}, func(string, int) (Port, error) {
+		select {
+		case p := <-ports:
+			return p, nil
+		default:
+			return nil, os.ErrNotExist
+		}
+	})
+	in.want(t, "lot-123")
+	eventually(t, "both are acknowledged", func() bool { return before.written() == ack && after.written() == ack })
 }

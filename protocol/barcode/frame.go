@@ -31,6 +31,7 @@ type ssiParts struct {
 	last    []byte // packet that came last; nil when no scan is under way
 	at      time.Time
 	tooLong bool
+	cut     bool // the line was cut since
 }
 
 // partLimit is how long the next packet of a scan may take: a scanner repeats one for a few seconds, then gives up.
@@ -79,6 +80,13 @@ func (d *Decoder) Idle() []Scan {
 		out = d.end(out)
 	}
 	return out
+}
+
+// Cut is Idle for a line that has ended, and may come back. A scan of which some packets had come is not forgotten: the scanner
+// sends the next one again when the line is there again, and that one alone would pass for a scan.
+func (d *Decoder) Cut() []Scan {
+	d.parts.cut = d.parts.last != nil
+	return d.Idle()
 }
 
 func (d *Decoder) take(out []Scan, c byte) []Scan {
@@ -211,9 +219,11 @@ func (d *Decoder) part(p []byte) (out []Scan) {
 	status := ssiOverhead - 1
 	if of.last != nil && p[status]&ssiResent != 0 && len(p) == len(of.last) && bytes.Equal(p[:status], of.last[:status]) &&
 		(p[status]^of.last[status])&^ssiResent == 0 && bytes.Equal(p[ssiOverhead:], of.last[ssiOverhead:]) {
+		of.cut = false // it goes on where it was
 		return []Scan{{Part: true, Raw: p}}
 	}
-	if passed := d.now().Sub(of.at); of.last != nil && (p[ssiOverhead] != of.last[ssiOverhead] || passed < 0 || passed > partLimit) {
+	begun := of.cut && p[status]&ssiResent == 0 // it has given up the one that was cut
+	if passed := d.now().Sub(of.at); of.last != nil && (p[ssiOverhead] != of.last[ssiOverhead] || passed < 0 || passed > partLimit || begun) {
 		out = append(out, Scan{Error: ErrTruncated, Raw: of.last})
 		*of = ssiParts{}
 	}
@@ -230,7 +240,7 @@ func (d *Decoder) part(p []byte) (out []Scan) {
 	default:
 		out = append(out, d.decoded(p, p[ssiOverhead], of.data)...)
 	}
-	if of.last, of.at = p, d.now(); !more {
+	if of.last, of.at, of.cut = p, d.now(), false; !more {
 		*of = ssiParts{}
 	}
 	return out

@@ -65,3 +65,39 @@ func TestTheRestOfAnotherScan(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestACutBetweenParts: when the line is cut between two packets of a scan, the rest that is sent again finishes that scan, and is no
+// scan of its own; a scan that begins anew is not taken for the rest.
+func TestACutBetweenParts(t *testing.T) {
+	const qr = 0x1C
+	for _, tt := range []struct {
+		name string
+		then [][]byte
+		want string
+	}{
+		{"the rest, sent again", [][]byte{ssi(1, qr, "CD")}, "ABCD"},
+		{"the packet before, sent again, and the rest", [][]byte{ssi(3, qr, "AB"), ssi(0, qr, "CD")}, "ABCD"},
+		{"the rest in two", [][]byte{ssi(3, qr, "CD"), ssi(0, qr, "EF")}, "ABCDEF"},
+		{"the scan anew", [][]byte{ssi(2, qr, "AB"), ssi(0, qr, "CD")}, "truncated,ABCD"},
+		{"another scan", [][]byte{ssi(0, qr, "EF")}, "truncated,EF"},
+	} {
+		d := NewDecoder(Profile{SSI: true}, func() time.Time { return today })
+		scans := append(d.Feed(append(ssi(2, qr, "AB"), ssi(0, qr, "CD")[:4]...)), d.Cut()...)
+		if n := len(scans); n != 2 || scans[1].Error != ErrTruncated {
+			t.Fatalf("%s: %+v", tt.name, scans)
+		}
+		var got []string
+		for _, b := range tt.then {
+			for _, s := range d.Feed(b) {
+				if s.Error != "" {
+					got = append(got, string(s.Error))
+				} else if !s.Part {
+					got = append(got, s.Text)
+				}
+			}
+		}
+		if strings.Join(got, ",") != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
