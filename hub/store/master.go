@@ -60,18 +60,7 @@ func (tx *Tx) putNews(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	b, err := change.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("store news of %s: %w", name, err)
-	}
-	_, err = tx.tx.Exec(`INSERT INTO master_entry (feed, entry) VALUES (?1, ?2)`, name, b)
-	if err == nil {
-		_, err = tx.tx.Exec(`INSERT INTO feed (name, news, version, head, source, place) VALUES (?1, 1, 0, ?2, 0, 0) ON CONFLICT DO NOTHING`, name, make([]byte, len(change.Hash{})))
-	}
-	if err != nil {
-		return fmt.Errorf("store news of %s: %w", name, err)
-	}
-	return tx.Notify(NoticeMaster, "")
+	return tx.putEntry(name, e)
 }
 
 // checkItem opens a case when the catalogue does not have an item that there is stock of.

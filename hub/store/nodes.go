@@ -199,7 +199,7 @@ func encodeRest(s delivery.NodeState) ([]byte, error) {
 	return b, nil
 }
 
-// AddNode enrols a node under its first key and logs the key. A node of that name gives ErrExists.
+// AddNode enrols a node under its first key, logs the key, and sees to it that the warehouse's feed of rights has the policy. A node of that name gives ErrExists.
 func (tx *Tx) AddNode(s delivery.NodeState) error {
 	if n, err := tx.node(s.Node); err != nil || n != nil {
 		return errors.Join(err, fmt.Errorf("add node %s: %w", s.Node, ErrExists))
@@ -217,7 +217,14 @@ func (tx *Tx) AddNode(s delivery.NodeState) error {
 	}
 	tx.m.names[r.LastInsertID] = s.Node
 	tx.m.nodes[s.Node] = &nodeRow{id: r.LastInsertID, state: s, enrolled: len(s.Key) > 0}
-	return tx.logKey(r.LastInsertID, s.Node, s.Key)
+	if err := tx.logKey(r.LastInsertID, s.Node, s.Key); err != nil || s.Warehouse == "" {
+		return err
+	}
+	p, err := tx.Policy()
+	if err != nil {
+		return err
+	}
+	return tx.sayPolicyTo(s.Warehouse, p) // the first node of a warehouse finds its rights waiting
 }
 
 // ReplaceKey gives a node another key, because its card was lost, and logs it.

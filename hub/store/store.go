@@ -151,6 +151,7 @@ const (
 	NoticeRevoked  = "revoked"
 	NoticeDecided  = "decided"
 	NoticeMaster   = "master"
+	NoticePolicy   = "policy"
 )
 
 // Notice is what the running server is told of.

@@ -18,6 +18,7 @@ const (
 	KindRole      feed.EntryKind = 16
 	KindExclusion feed.EntryKind = 17
 	KindSubject   feed.EntryKind = 18
+	KindMember    feed.EntryKind = 19
 )
 
 // MaxPolicy limits a whole policy, in encoded bytes.
@@ -50,7 +51,7 @@ func DecodePolicy(b []byte) (Policy, error) {
 	return p, nil
 }
 
-// Pack makes the feed's entry of v, which is a Role, an Exclusion or a Subject.
+// Pack makes the feed's entry of v, which is a Role, an Exclusion, a Subject or a Member.
 func Pack(v any) (feed.Entry, error) {
 	var k feed.EntryKind
 	var fault error
@@ -61,6 +62,8 @@ func Pack(v any) (feed.Entry, error) {
 		k, fault = KindExclusion, v.Check()
 	case Subject:
 		k, fault = KindSubject, v.Check()
+	case Member:
+		k, fault = KindMember, v.Check()
 	default:
 		fault = fmt.Errorf("feed entry of type %T", v)
 	}
@@ -71,7 +74,7 @@ func Pack(v any) (feed.Entry, error) {
 	return feed.Entry{Kind: k, Version: 1, Payload: b}, err
 }
 
-// Unpack reads an entry; it returns a Role, an Exclusion, a Subject, or change.ErrUnknown.
+// Unpack reads an entry; it returns a Role, an Exclusion, a Subject, a Member, or change.ErrUnknown.
 func Unpack(e feed.Entry) (any, error) {
 	if e.Version == 1 {
 		switch e.Kind {
@@ -81,6 +84,8 @@ func Unpack(e feed.Entry) (any, error) {
 			return unpack[Exclusion](e)
 		case KindSubject:
 			return unpack[Subject](e)
+		case KindMember:
+			return unpack[Member](e)
 		}
 	}
 	return nil, fmt.Errorf("%w: feed entry kind %d version %d", change.ErrUnknown, e.Kind, e.Version)

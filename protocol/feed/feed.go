@@ -23,6 +23,7 @@ const (
 	Catalogue = "catalogue" // items and label templates; for every node
 	places    = "locations/"
 	siblings  = "siblings/"
+	rights    = "rights/"
 )
 
 // Locations names the feed of a warehouse's bins, Siblings that of the movements that touch it.
@@ -31,8 +32,13 @@ func Locations(w stock.Warehouse) string { return places + string(w) }
 // Siblings names the feed of the changes that touch a warehouse, from all nodes and the hub.
 func Siblings(w stock.Warehouse) string { return siblings + string(w) }
 
-// For returns the feeds that a node of warehouse w reads.
-func For(w stock.Warehouse) []string { return []string{Catalogue, Locations(w), Siblings(w)} }
+// Rights names the feed of who may do what in a warehouse; its entries are those of package access.
+func Rights(w stock.Warehouse) string { return rights + string(w) }
+
+// For returns the feeds that a node of warehouse w reads. Rights come first: who may no longer act is told before all else.
+func For(w stock.Warehouse) []string {
+	return []string{Rights(w), Catalogue, Locations(w), Siblings(w)}
+}
 
 // EntryKind says what an entry is. The numbers are sent and stored, and are only ever added to.
 type EntryKind uint16

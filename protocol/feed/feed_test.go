@@ -92,7 +92,7 @@ func TestNews(t *testing.T) {
 }
 
 func TestFeedsOfAWarehouse(t *testing.T) {
-	if got := For("SHA"); !slices.Equal(got, []string{"catalogue", "locations/SHA", "siblings/SHA"}) {
+	if got := For("SHA"); !slices.Equal(got, []string{"rights/SHA", "catalogue", "locations/SHA", "siblings/SHA"}) {
 		t.Errorf("feeds of SHA are %v", got)
 	}
 }
