@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"stockade/internal/web"
+	"stockade/protocol/access"
 	"stockade/protocol/stock"
 )
 
@@ -26,7 +27,7 @@ type catalogueView struct {
 func (d *dashboard) getCatalogue(v *web.Visit) error {
 	view := catalogueView{Item: ItemForm{Active: true}, Bin: BinForm{Active: true}}
 	if sku := v.Query("item"); sku != "" {
-		i, err := d.Item(v.UserContext(), stock.SKU(sku))
+		i, err := d.Item(v.UserContext(), stock.SKU(sku), v.Rows("stock.read").Any)
 		if err != nil {
 			return err
 		}
@@ -45,7 +46,7 @@ func formOf(i Item) ItemForm {
 }
 
 func (d *dashboard) showCatalogue(v *web.Visit, view catalogueView) (err error) {
-	q := CatalogueQuery{Search: v.Query("q"), Limit: pageRows, Items: v.Query("items"), Bins: v.Query("bins")}
+	q := CatalogueQuery{Search: v.Query("q"), In: v.Rows("master.read").Any, Limit: pageRows, Items: v.Query("items"), Bins: v.Query("bins")}
 	if view.Page, err = d.Catalogue(v.UserContext(), q); err != nil {
 		return err
 	}
@@ -61,6 +62,9 @@ func (d *dashboard) showCatalogue(v *web.Visit, view catalogueView) (err error) 
 
 func (d *dashboard) putItem(v *web.Visit) error {
 	f := ItemForm{SKU: v.Form("sku"), Name: v.Form("name"), NameEN: v.Form("name_en"), Unit: v.Form("unit"), Codes: v.Form("codes"), Active: v.Form("active") != "0"}
+	if err := v.Check("master.write", access.Resource{}); err != nil { // items are the whole company's
+		return err
+	}
 	if err := d.PutItem(v.UserContext(), f, v.Person); err != nil {
 		return d.showAgain(v, err, catalogueView{Item: f, ItemOpen: true, Bin: BinForm{Active: true}})
 	}
@@ -69,6 +73,9 @@ func (d *dashboard) putItem(v *web.Visit) error {
 
 func (d *dashboard) putBin(v *web.Visit) error {
 	f := BinForm{Warehouse: v.Form("warehouse"), Bin: v.Form("bin"), Name: v.Form("name"), Use: v.Form("use"), Active: v.Form("active") != "0"}
+	if err := v.Check("master.write", access.Resource{Warehouse: stock.Warehouse(f.Warehouse)}); err != nil {
+		return err
+	}
 	if err := d.PutBin(v.UserContext(), f, v.Person); err != nil {
 		return d.showAgain(v, err, catalogueView{Bin: f, BinOpen: true, Item: ItemForm{Active: true}})
 	}

@@ -33,6 +33,7 @@ import (
 	"stockade/internal/identity"
 	"stockade/internal/label"
 	"stockade/internal/web"
+	"stockade/protocol/access"
 	"stockade/protocol/stock"
 )
 
@@ -42,22 +43,25 @@ var pages embed.FS
 //go:embed assets
 var assets embed.FS
 
-// Hub is what the pages read and do. What does not exist gives web.NotFound; a refusal that
+// Hub is what the pages read and do. What lies outside of the places that a reader may see (in) is left out, or does not exist. What does not exist gives web.NotFound; a refusal that
 // the reader can do something about is a *web.Failure. Acts are recorded in the audit log as
 // those of by, together with what they do.
 type Hub interface {
 	Stock(ctx context.Context, q StockQuery) (StockPage, error)
-	// Warehouses returns the warehouses that any node works in.
-	Warehouses(ctx context.Context) ([]stock.Warehouse, error)
-	// Item returns what is known of an item that is in the catalogue or was ever in stock.
-	Item(ctx context.Context, sku stock.SKU) (Item, error)
+	// Warehouses returns the warehouses of in that any node works in.
+	Warehouses(ctx context.Context, in access.Places) ([]stock.Warehouse, error)
+	// Item returns what is known of an item that is in the catalogue or was ever in stock there.
+	Item(ctx context.Context, sku stock.SKU, in access.Places) (Item, error)
 	Movements(ctx context.Context, q MovementQuery) (MovementPage, error)
-	Batch(ctx context.Context, at Place) (Batch, error)
-	Nodes(ctx context.Context) (Nodes, error)
+	Batch(ctx context.Context, at Place, in access.Places) (Batch, error)
+	Nodes(ctx context.Context, in access.Places) (Nodes, error)
 	Cases(ctx context.Context, q CaseQuery) (CasePage, error)
 	LogHead(ctx context.Context) (LogHead, error)
 	Catalogue(ctx context.Context, q CatalogueQuery) (CataloguePage, error)
 
+	// HeldAt returns the warehouse of the node of a held batch, WarehouseOf that of a node.
+	HeldAt(ctx context.Context, hash string) (stock.Warehouse, error)
+	WarehouseOf(ctx context.Context, node stock.NodeID) (stock.Warehouse, error)
 	// Decide carries out a decision about the held batch with that header hash, in hex.
 	Decide(ctx context.Context, hash string, accept bool, reason string, by identity.Person) error
 	// Settle ends the dispute over a node of which no batch is held.

@@ -24,6 +24,7 @@ import (
 
 	"stockade/internal/identity"
 	"stockade/internal/web"
+	"stockade/protocol/access"
 	"stockade/protocol/stock"
 )
 
@@ -55,11 +56,11 @@ func (m *memory) Stock(_ context.Context, q StockQuery) (StockPage, error) {
 	return StockPage{Rows: []StockRow{row, other}, AsOf: []AsOf{{"SHA", "sha-1", then, then}, {Warehouse: "BJS", Node: "bjs-1"}}, Next: "100"}, nil
 }
 
-func (m *memory) Warehouses(context.Context) ([]stock.Warehouse, error) {
+func (m *memory) Warehouses(context.Context, access.Places) ([]stock.Warehouse, error) {
 	return []stock.Warehouse{"BJS", "SHA"}, nil
 }
 
-func (m *memory) Item(_ context.Context, sku stock.SKU) (Item, error) {
+func (m *memory) Item(_ context.Context, sku stock.SKU, _ access.Places) (Item, error) {
 	if sku != oddSKU {
 		return Item{}, web.NotFound()
 	}
@@ -84,7 +85,7 @@ func (m *memory) Movements(context.Context, MovementQuery) (MovementPage, error)
 	return MovementPage{Rows: m.changes(), Next: "17.4"}, nil
 }
 
-func (m *memory) Batch(_ context.Context, at Place) (Batch, error) {
+func (m *memory) Batch(_ context.Context, at Place, _ access.Places) (Batch, error) {
 	if at != (Place{"sha-1", 1, 7}) {
 		return Batch{}, web.NotFound()
 	}
@@ -98,7 +99,7 @@ func (m *memory) Batch(_ context.Context, at Place) (Batch, error) {
 	return b, nil
 }
 
-func (m *memory) Nodes(context.Context) (Nodes, error) {
+func (m *memory) Nodes(context.Context, access.Places) (Nodes, error) {
 	if m.empty {
 		return Nodes{}, nil
 	}
@@ -139,8 +140,14 @@ func (m *memory) Catalogue(context.Context, CatalogueQuery) (CataloguePage, erro
 	if m.empty {
 		return CataloguePage{}, nil
 	}
-	i, _ := m.Item(context.Background(), oddSKU)
+	i, _ := m.Item(context.Background(), oddSKU, access.Places{})
 	return CataloguePage{Items: []Item{i}, Bins: []Bin{{"SHA/A-01", "by the door", "receiving", true}, {Location: "SHA/A-02", Use: "storage"}}, NextItems: "100", NextBins: "100"}, nil
+}
+
+func (m *memory) HeldAt(context.Context, string) (stock.Warehouse, error) { return "SHA", nil }
+
+func (m *memory) WarehouseOf(context.Context, stock.NodeID) (stock.Warehouse, error) {
+	return "SHA", nil
 }
 
 func (m *memory) Decide(_ context.Context, hash string, accept bool, reason string, by identity.Person) error {

@@ -13,6 +13,7 @@ import (
 	"stockade/internal/label"
 	"stockade/internal/symbol"
 	"stockade/internal/web"
+	"stockade/protocol/access"
 )
 
 // LabelRow is a label template in the list.
@@ -273,6 +274,9 @@ func (d *dashboard) getLabelPicture(v *web.Visit) error {
 }
 
 func (d *dashboard) withdrawLabel(v *web.Visit) error {
+	if err := v.Check("label.write", access.Resource{}); err != nil { // templates are the whole company's
+		return err
+	}
 	base, err := strconv.ParseInt(v.Form("base"), 10, 63)
 	if err != nil || base < 1 {
 		return web.Fail(fiber.StatusBadRequest, "error.bad_request")
@@ -305,6 +309,9 @@ func (d *dashboard) apiLabel(v *web.Visit) error {
 }
 
 func (d *dashboard) apiPutLabel(v *web.Visit) error {
+	if err := v.Check("label.write", access.Resource{}); err != nil { // templates are the whole company's
+		return err
+	}
 	var order struct {
 		ID       string          `json:"id"`
 		Template json.RawMessage `json:"template"`

@@ -6,6 +6,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"stockade/internal/web"
+	"stockade/protocol/access"
 	"stockade/protocol/stock"
 )
 
@@ -23,7 +24,7 @@ type nodesView struct {
 }
 
 func (d *dashboard) getNodes(v *web.Visit) error {
-	all, err := d.Nodes(v.UserContext())
+	all, err := d.Nodes(v.UserContext(), v.Rows("node.read").Any)
 	if err != nil {
 		return err
 	}
@@ -59,6 +60,13 @@ func (d *dashboard) decide(accept bool) web.Handler {
 		if err != nil {
 			return err
 		}
+		w, err := d.HeldAt(v.UserContext(), v.Params("hash"))
+		if err == nil {
+			err = v.Check("held.decide", access.Resource{Warehouse: w})
+		}
+		if err != nil {
+			return err
+		}
 		if err := d.Decide(v.UserContext(), v.Params("hash"), accept, reason, v.Person); err != nil {
 			return err
 		}
@@ -68,6 +76,13 @@ func (d *dashboard) decide(accept bool) web.Handler {
 
 func (d *dashboard) settle(v *web.Visit) error {
 	reason, err := reasonOf(v)
+	if err != nil {
+		return err
+	}
+	w, err := d.WarehouseOf(v.UserContext(), stock.NodeID(v.Params("node")))
+	if err == nil {
+		err = v.Check("held.decide", access.Resource{Warehouse: w})
+	}
 	if err != nil {
 		return err
 	}
@@ -84,7 +99,7 @@ type casesView struct {
 }
 
 func caseQuery(v *web.Visit, limit int) CaseQuery {
-	return CaseQuery{All: v.Query("all") == "1", Limit: limit, Before: v.Query("before")}
+	return CaseQuery{All: v.Query("all") == "1", In: v.Rows("case.read").Any, Limit: limit, Before: v.Query("before")}
 }
 
 func (d *dashboard) getCases(v *web.Visit) error {
@@ -105,6 +120,9 @@ func (d *dashboard) getCases(v *web.Visit) error {
 }
 
 func (d *dashboard) getAudit(v *web.Visit) error {
+	if err := v.Check("audit.read", access.Resource{}); err != nil { // the log is the whole company's
+		return err
+	}
 	head, err := d.LogHead(v.UserContext())
 	if err != nil {
 		return err
@@ -113,7 +131,7 @@ func (d *dashboard) getAudit(v *web.Visit) error {
 }
 
 func (d *dashboard) apiNodes(v *web.Visit) error {
-	all, err := d.Nodes(v.UserContext())
+	all, err := d.Nodes(v.UserContext(), v.Rows("node.read").Any)
 	if err != nil {
 		return err
 	}
@@ -131,6 +149,9 @@ func (d *dashboard) apiCases(v *web.Visit) error {
 }
 
 func (d *dashboard) apiLogHead(v *web.Visit) error {
+	if err := v.Check("audit.read", access.Resource{}); err != nil {
+		return err
+	}
 	head, err := d.LogHead(v.UserContext())
 	if err != nil {
 		return err

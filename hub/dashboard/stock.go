@@ -22,7 +22,7 @@ type stockView struct {
 }
 
 func stockQuery(v *web.Visit, limit int) StockQuery {
-	return StockQuery{Search: v.Query("q"), Warehouse: stock.Warehouse(v.Query("warehouse")), SKU: stock.SKU(v.Query("sku")), Limit: limit, After: v.Query("after")}
+	return StockQuery{Search: v.Query("q"), Warehouse: stock.Warehouse(v.Query("warehouse")), SKU: stock.SKU(v.Query("sku")), In: v.Rows("stock.read").Any, Limit: limit, After: v.Query("after")}
 }
 
 func (d *dashboard) getStock(v *web.Visit) error {
@@ -33,7 +33,7 @@ func (d *dashboard) getStock(v *web.Visit) error {
 		return err
 	}
 	view := stockView{Query: q, Page: page, AsOf: asOfWarehouse(page.AsOf, q.Warehouse)}
-	if view.Warehouses, err = d.Warehouses(v.UserContext()); err != nil {
+	if view.Warehouses, err = d.Warehouses(v.UserContext(), q.In); err != nil {
 		return err
 	}
 	if page.Next != "" {
@@ -89,12 +89,12 @@ func (d *dashboard) getItem(v *web.Visit) error {
 	if err != nil {
 		return err
 	}
-	ctx := v.UserContext()
+	ctx, in := v.UserContext(), v.Rows("stock.read").Any
 	view := itemView{Before: v.Query("before")}
-	if view.Item, err = d.Item(ctx, sku); err != nil {
+	if view.Item, err = d.Item(ctx, sku, in); err != nil {
 		return err
 	}
-	page, err := d.Stock(ctx, StockQuery{SKU: sku, Limit: apiRows})
+	page, err := d.Stock(ctx, StockQuery{SKU: sku, In: in, Limit: apiRows})
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (d *dashboard) getItem(v *web.Visit) error {
 			return err
 		}
 	}
-	if view.History, err = d.Movements(ctx, MovementQuery{SKU: sku, Limit: pageRows / 2, Before: view.Before}); err != nil {
+	if view.History, err = d.Movements(ctx, MovementQuery{SKU: sku, In: v.Rows("movement.read").Any, Limit: pageRows / 2, Before: view.Before}); err != nil {
 		return err
 	}
 	view.NewestLink = itemLink(sku)
@@ -138,7 +138,7 @@ func (d *dashboard) getBatch(v *web.Visit) error {
 	if err1 != nil || err2 != nil {
 		return web.NotFound()
 	}
-	b, err := d.Batch(v.UserContext(), Place{Node: stock.NodeID(v.Params("node")), Epoch: epoch, Seq: seq})
+	b, err := d.Batch(v.UserContext(), Place{Node: stock.NodeID(v.Params("node")), Epoch: epoch, Seq: seq}, v.Rows("movement.read").Any)
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (d *dashboard) apiMovements(v *web.Visit) error {
 	if err != nil {
 		return err
 	}
-	page, err := d.Movements(v.UserContext(), MovementQuery{SKU: sku, Limit: apiLimit(v), Before: v.Query("before")})
+	page, err := d.Movements(v.UserContext(), MovementQuery{SKU: sku, In: v.Rows("movement.read").Any, Limit: apiLimit(v), Before: v.Query("before")})
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"stockade/protocol/access"
 	"stockade/protocol/stock"
 )
 
@@ -13,6 +14,7 @@ type StockQuery struct {
 	Search    string // in name, SKU, barcode, lot, serial number, bin
 	Warehouse stock.Warehouse
 	SKU       stock.SKU
+	In        access.Places // what the reader may see
 	Limit     int
 	After     string // Next of the page before
 }
@@ -158,6 +160,7 @@ func (c Change) Link() string {
 // MovementQuery asks for what was moved and counted of an item, the newest first.
 type MovementQuery struct {
 	SKU    stock.SKU
+	In     access.Places // what the reader may see
 	Limit  int
 	Before string // Next of the page before
 }
@@ -281,6 +284,7 @@ func (c Case) KindKey() string {
 // CaseQuery asks for cases, the newest first.
 type CaseQuery struct {
 	All    bool // closed ones too
+	In     access.Places
 	Limit  int
 	Before string // Next of the page before
 }
@@ -315,10 +319,11 @@ type Cosignature struct {
 
 // CatalogueQuery asks for items and bins.
 type CatalogueQuery struct {
-	Search string // in SKU, names, barcodes; in the bin's place and name
-	Limit  int    // of each
-	Items  string // NextItems of the page before
-	Bins   string // NextBins of the page before
+	Search string        // in SKU, names, barcodes; in the bin's place and name
+	In     access.Places // whose bins; items are the whole company's
+	Limit  int           // of each
+	Items  string        // NextItems of the page before
+	Bins   string        // NextBins of the page before
 }
 
 // Bin is a bin as master data has it.

@@ -133,7 +133,7 @@ func (h *Hub) OnHand(sku stock.SKU) stock.Quantity {
 	h.T.Helper()
 	sum := stock.Quantity(0)
 	h.View(func(v *store.View) error {
-		return v.Stock(store.StockFilter{SKU: sku}, func(s store.StockRow) error { sum += s.OnHand; return nil })
+		return v.Stock(store.StockFilter{In: store.Everywhere(), SKU: sku}, func(s store.StockRow) error { sum += s.OnHand; return nil })
 	})
 	return sum
 }

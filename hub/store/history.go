@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"stockade/internal/vault"
+	"stockade/protocol/access"
 	"stockade/protocol/stock"
 )
 
@@ -23,9 +24,9 @@ type Posted struct {
 	Index int   // place among the changes of the batch
 }
 
-// HistoryOf calls fn for what was moved and counted of an item, the newest first, from before
+// HistoryOf calls fn for what nodes of warehouses moved and counted of an item, the newest first, from before
 // a mark and at most so many.
-func (v *View) HistoryOf(sku stock.SKU, before Mark, most int, fn func(Posted) error) error {
+func (v *View) HistoryOf(sku stock.SKU, in access.Places, before Mark, most int, fn func(Posted) error) error {
 	if before == (Mark{}) {
 		before = Mark{Time: math.MaxInt64, ID: math.MaxInt64}
 	}
@@ -37,7 +38,8 @@ func (v *View) HistoryOf(sku stock.SKU, before Mark, most int, fn func(Posted) e
 		return fn(Posted{Mark: Mark{unsigned(time), id}, Batch: id / perBatch, Index: int(id % perBatch)})
 	}, `SELECT p.time, p.id FROM (SELECT m.time AS time, m.id AS id FROM stock_key k JOIN movement m ON m.key = k.id WHERE k.sku = ?1
 	                    UNION ALL SELECT c.time, c.id FROM stock_key k JOIN stock_count c ON c.key = k.id WHERE k.sku = ?1) p
-	     WHERE (p.time, p.id) < (?2, ?3) ORDER BY p.time DESC, p.id DESC LIMIT ?4`, string(sku), signed(before.Time), before.ID, most)
+	     WHERE (p.time, p.id) < (?2, ?3) AND (?5 = '*' OR EXISTS (SELECT 1 FROM batch b JOIN node n ON n.id = b.node WHERE b.id = p.id / ?6 AND n.warehouse <> '' AND ?5 LIKE '%,' || n.warehouse || ',%'))
+	     ORDER BY p.time DESC, p.id DESC LIMIT ?4`, string(sku), signed(before.Time), before.ID, most, listOf(in), perBatch)
 	if err != nil {
 		return fmt.Errorf("read history of %s: %w", sku, err)
 	}
@@ -74,19 +76,6 @@ func (v *View) ParkedReasons(b StoredBatch) (map[uint64]string, error) {
 		return nil, fmt.Errorf("read parked changes: %w", err)
 	}
 	return out, nil
-}
-
-// KnowsItem reports whether any stock of an item was ever moved or counted.
-func (v *View) KnowsItem(sku stock.SKU) (bool, error) {
-	var one int64
-	err := v.tx.QueryRow(`SELECT 1 FROM stock_key WHERE sku = ?1 LIMIT 1`, string(sku)).Scan(&one)
-	if errors.Is(err, vault.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("find item %s: %w", sku, err)
-	}
-	return true, nil
 }
 
 // Warehouses returns the warehouses that any node works in, by name.

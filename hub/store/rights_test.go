@@ -83,7 +83,9 @@ func TestRightsFlow(t *testing.T) {
 		return list, rights, members
 	}
 	add := func(n stock.NodeID, w stock.Warehouse) {
-		do(func(tx *store.Tx) error { return tx.AddNode(delivery.NodeState{Node: n, Warehouse: w, Key: make([]byte, 32)}) })
+		do(func(tx *store.Tx) error {
+			return tx.AddNode(delivery.NodeState{Node: n, Warehouse: w, Key: make([]byte, 32)})
+		})
 	}
 	add("wuh-1", "WUH")
 	list, rights, _ := news("WUH")

@@ -3,9 +3,11 @@ package store
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"stockade/internal/vault"
+	"stockade/protocol/access"
 	"stockade/protocol/stock"
 )
 
@@ -26,8 +28,9 @@ type StockRow struct {
 type StockFilter struct {
 	Warehouse stock.Warehouse
 	SKU       stock.SKU
-	Text      string // part of SKU, name, code, lot, serial number or location
-	Most      int    // rows, 0 for all
+	In        access.Places // rows elsewhere do not exist; the zero value is nowhere
+	Text      string        // part of SKU, name, code, lot, serial number or location
+	Most      int           // rows, 0 for all
 	Skip      int
 }
 
@@ -55,17 +58,36 @@ func (v *View) Stock(f StockFilter, fn func(StockRow) error) error {
 	      JOIN stock_key k ON k.id = b.key
 	      LEFT JOIN item i ON i.sku = k.sku
 	     WHERE l.warehouse <> '' AND b.moved + b.adjusted <> 0
+	       AND (?6 = '*' OR ?6 LIKE '%,' || l.warehouse || ',%')
 	       AND (?1 = '' OR l.warehouse = ?1)
 	       AND (?2 = '' OR k.sku = ?2)
 	       AND (?3 = '' OR k.sku LIKE ?3 ESCAPE '\' OR i.name LIKE ?3 ESCAPE '\' OR i.name_en LIKE ?3 ESCAPE '\' OR k.lot LIKE ?3 ESCAPE '\'
 	            OR k.serial LIKE ?3 ESCAPE '\' OR l.name LIKE ?3 ESCAPE '\'
 	            OR EXISTS (SELECT 1 FROM item_code c WHERE c.sku = k.sku AND c.code LIKE ?3 ESCAPE '\'))
 	     ORDER BY l.warehouse, k.sku, k.lot, k.serial, k.expiry, k.state, l.name
-	     LIMIT ?4 OFFSET ?5`, string(f.Warehouse), string(f.SKU), pattern(f.Text), most, f.Skip)
+	     LIMIT ?4 OFFSET ?5`, string(f.Warehouse), string(f.SKU), pattern(f.Text), most, f.Skip, listOf(f.In))
 	if err != nil {
 		return fmt.Errorf("read stock: %w", err)
 	}
 	return nil
+}
+
+// everywhere is all places.
+var everywhere = access.Places{All: true}
+
+// Everywhere is all places: for commands of whoever has the store and its key.
+func Everywhere() access.Places { return everywhere }
+
+// listOf writes places for statements: "*" for all, else the warehouses (A-Z, 0-9) each between two commas.
+func listOf(p access.Places) string {
+	if p.All {
+		return "*"
+	}
+	var b strings.Builder
+	for _, w := range p.Warehouses {
+		b.WriteString("," + string(w))
+	}
+	return b.String() + ","
 }
 
 // pattern turns what someone searches for into a LIKE pattern, with \ before its signs.

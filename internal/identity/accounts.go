@@ -201,17 +201,20 @@ func (s *Service) newActivation(tx *vault.Tx, key string) (string, error) {
 	return code, err
 }
 
-// Change gives an account another display name, roles and warehouses. It works at once, in open sessions too.
+// Change gives an account another display name, roles and warehouses. It works at once, in open sessions and event streams too. Nobody changes their own roles: ErrSelf.
 func (s *Service) Change(ctx context.Context, by Person, a Account) error {
 	a, err := s.tidy(a)
 	if err != nil {
 		return err
 	}
 	key := a.Key()
-	return s.store.Update(ctx, func(tx *vault.Tx) error {
+	return s.ending(ctx, func(tx *vault.Tx) error {
 		was, err := s.account(tx, key)
 		if err != nil {
 			return err
+		}
+		if key == fold(by.Account) && !(slices.Equal(was.Roles, a.Roles) && slices.Equal(was.Warehouses, a.Warehouses) && was.NeedsFactor == a.NeedsFactor) {
+			return ErrSelf
 		}
 		if _, err := tx.Exec(`UPDATE account SET display = ?2, needs_factor = ?3 WHERE folded = ?1`, key, a.Display, a.NeedsFactor); err != nil {
 			return err

@@ -269,6 +269,9 @@ func (s *Service) newCodes(tx *vault.Tx, key string) (codes []string, err error)
 // mayChange holds back changes of passwords and factors until a factor was given just now. It asks the store and not
 // who, which may be some time old.
 func (s *Service) mayChange(tx *vault.Tx, who Person) error {
+	if at, err := elsewhere(tx, fold(who.Account)); err != nil || at {
+		return errors.Join(err, ErrElsewhere)
+	}
 	var at int64
 	err := tx.QueryRow(`SELECT fresh_at FROM session WHERE public = ?1 AND account = ?2`, who.Session, fold(who.Account)).Scan(&at)
 	if errors.Is(err, vault.ErrNoRows) || err == nil && !s.fresh(time.UnixMilli(at)) {

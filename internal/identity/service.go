@@ -50,8 +50,11 @@ type Options struct {
 	Idle           time.Duration                            // after which an unused session ends; DefaultIdle when zero
 	Max            time.Duration                            // after which every session ends; DefaultMax when zero
 	FirstRoles     []string                                 // roles of the account that the one-time code makes; DefaultFirst when nil
+	FirstAt        []string                                 // its warehouses
 	RequiresFactor func(roles []string) bool                // whether one of the roles requires a second factor; nil for no
-	CheckRoles     func(roles []string) error               // refuses roles that do not exist or exclude each other, with a *RuleError; nil accepts all
+	// Changed is told in the transaction of every change of an account that nodes have to know, after it was written; see Service.Member.
+	Changed    func(tx *vault.Tx, account string) error
+	CheckRoles func(roles []string) error // refuses roles that do not exist or exclude each other, with a *RuleError; nil accepts all
 }
 
 // DefaultFirst returns the roles of the first account.
@@ -80,6 +83,8 @@ type Service struct {
 	zone      *time.Location
 	idle, max time.Duration
 	first     []string
+	firstAt   []string
+	changed   func(*vault.Tx, string) error
 	needs     func([]string) bool
 	roles     func([]string) error
 	hashing   queue
@@ -105,7 +110,10 @@ func Open(ctx context.Context, v *vault.Store, o Options) (*Service, error) {
 	if err := vault.MigrateSet(ctx, v, "identity", files); err != nil {
 		return nil, fmt.Errorf("open accounts: %w", err)
 	}
-	s := &Service{store: v, now: o.Now, audit: o.Audit, rules: o.Rules, judge: o.Guessable, words: o.Words, issuer: o.Issuer, zone: o.Zone, idle: o.Idle, max: o.Max, first: o.FirstRoles,
+	if err := migrateMembers(ctx, v); err != nil {
+		return nil, fmt.Errorf("open accounts: %w", err)
+	}
+	s := &Service{firstAt: o.FirstAt, changed: o.Changed, store: v, now: o.Now, audit: o.Audit, rules: o.Rules, judge: o.Guessable, words: o.Words, issuer: o.Issuer, zone: o.Zone, idle: o.Idle, max: o.Max, first: o.FirstRoles,
 		needs: o.RequiresFactor, roles: o.CheckRoles, hashing: newQueue(), decoy: hashPassword(secret(16), present), ended: make(chan struct{})}
 	if s.now == nil {
 		s.now = time.Now
@@ -224,7 +232,7 @@ func (s *Service) Begin(ctx context.Context, code, name, password string, from F
 		if err := s.insert(tx, key, name, "", phc, false); err != nil {
 			return err
 		}
-		if err := grant(tx, key, s.first, nil); err != nil {
+		if err := grant(tx, key, s.first, s.firstAt); err != nil {
 			return err
 		}
 		if err := s.note(tx, "account.first", key, "ok", who, nil); err != nil {
@@ -348,7 +356,7 @@ func unchanged(tx *vault.Tx, key, phc string) error {
 func (s *Service) begin(tx *vault.Tx, key, name, factor string, before int, from From) (Session, error) {
 	token := secret(32)
 	sum := sha256.Sum256([]byte(token))
-	p := Person{Account: name, Session: secret(6), Address: from.Address}
+	p := Person{Account: name, Session: secret(6), Address: from.Address, Fresh: true, FactorAt: s.now()}
 	now := s.now().UnixMilli()
 	if _, err := tx.Exec(`DELETE FROM session WHERE used_at < ?1 OR made_at < ?2`, now-s.idle.Milliseconds(), now-s.max.Milliseconds()); err != nil {
 		return Session{}, err
@@ -390,7 +398,7 @@ func (s *Service) renew(tx *vault.Tx, who Person, endOthers bool) (Session, erro
 			return Session{}, err
 		}
 	}
-	who.Fresh = true
+	who.Fresh, who.FactorAt = true, s.now()
 	return Session{Token: token, Person: who}, nil
 }
 
@@ -426,13 +434,20 @@ func (s *Service) refused(ctx context.Context, act, key string, from From) error
 	})
 }
 
-// note records an entry; where it came from stands in every one.
+// note records an entry; where it came from stands in every one. It is called after what it tells of was written: of changes of an
+// account it tells Options.Changed.
 func (s *Service) note(tx *vault.Tx, act, object, outcome string, who Person, detail map[string]string) error {
 	d := map[string]string{"address": who.Address}
 	for k, v := range detail {
 		d[k] = v
 	}
-	return s.audit(tx, change.Entry{Act: act, Object: object, Outcome: outcome, Detail: d}, who)
+	if err := s.audit(tx, change.Entry{Act: act, Object: object, Outcome: outcome, Detail: d}, who); err != nil {
+		return err
+	}
+	if s.changed != nil && outcome == "ok" && changesAccount(act) {
+		return s.changed(tx, object)
+	}
+	return nil
 }
 
 // clipped keeps what a stranger typed short.
@@ -462,13 +477,13 @@ func (s *Service) person(ctx context.Context, which string, key any, used bool) 
 	var roles, warehouses string
 	var factors int
 	err := s.store.View(ctx, func(tx *vault.Tx) error {
-		return tx.QueryRow(`SELECT a.name, s.public, s.address, s.made_at, s.used_at, s.fresh_at, a.password_at, a.needs_factor,
+		return tx.QueryRow(`SELECT a.name, s.public, s.address, s.made_at, s.used_at, s.fresh_at, a.password_at, a.needs_factor, (SELECT count(*) FROM account_member WHERE account = a.folded) > 0,
 			(SELECT coalesce(group_concat(role, char(10)), '') FROM account_role WHERE account = a.folded),
 			(SELECT coalesce(group_concat(warehouse, char(10)), '') FROM account_warehouse WHERE account = a.folded),
 			(SELECT count(*) FROM account_factor WHERE account = a.folded AND confirmed_at IS NOT NULL),
 			(SELECT count(*) FROM account_notice WHERE account = a.folded AND seen_at IS NULL)
 			FROM session s JOIN account a ON a.folded = s.account WHERE a.disabled_at IS NULL AND `+which, key).Scan(
-			&p.Account, &p.Session, &p.Address, &made, &last, &fresh, &chosen, &needs, &roles, &warehouses, &factors, &p.Notices)
+			&p.Account, &p.Session, &p.Address, &made, &last, &fresh, &chosen, &needs, &p.Elsewhere, &roles, &warehouses, &factors, &p.Notices)
 	})
 	if errors.Is(err, vault.ErrNoRows) {
 		return Person{}, nil
@@ -490,7 +505,7 @@ func (s *Service) person(ctx context.Context, which string, key any, used bool) 
 	p.FactorAt, p.Fresh = time.UnixMilli(fresh), s.fresh(time.UnixMilli(fresh))
 	if factors == 0 && (needs || s.needs != nil && s.needs(p.Roles)) {
 		p.Must = MustEnrol
-	} else if _, must := s.rules.overdue(time.UnixMilli(chosen), now); must {
+	} else if _, must := s.rules.overdue(time.UnixMilli(chosen), now); must && !p.Elsewhere { // a node can not change it: the hub insists
 		p.Must = MustChange
 	}
 	return p, err

@@ -74,7 +74,7 @@ func (s *Service) EndOthers(ctx context.Context, who Person) error {
 	})
 }
 
-// ending runs an act after which sessions have ended.
+// ending runs an act after which sessions have ended or rights have changed.
 func (s *Service) ending(ctx context.Context, act func(*vault.Tx) error) error {
 	err := s.store.Update(ctx, act)
 	if err == nil {

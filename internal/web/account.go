@@ -190,6 +190,8 @@ func staleOr(err error) error {
 	switch {
 	case errors.Is(err, identity.ErrNotFresh):
 		return Fail(fiber.StatusUnauthorized, "error.step_up").Because(err)
+	case errors.Is(err, identity.ErrElsewhere):
+		return Fail(fiber.StatusConflict, "account.elsewhere").Because(err)
 	case errors.Is(err, identity.ErrNothing), errors.Is(err, identity.ErrNobody):
 		return NotFound().Because(err)
 	}
@@ -239,6 +241,9 @@ type passwordPage struct {
 }
 
 func (s *Server) getPassword(v *Visit) error {
+	if v.Person.Elsewhere {
+		return Fail(fiber.StatusConflict, "account.elsewhere")
+	}
 	return v.Page("password", passwordPage{Rules: s.rules(), Must: v.Person.Must == identity.MustChange})
 }
 

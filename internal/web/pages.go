@@ -40,7 +40,11 @@ type View struct {
 	Request string
 	Account bool     // whether there are account pages
 	Notices []Notice // of the person's account, not seen yet
+	visit   *Visit
 }
+
+// May reports whether the reader has a permission at all: for buttons and links. What is acted on is judged by its handler.
+func (v View) May(permission string) bool { return v.visit.May(permission) }
 
 func loadPages(s *Server, site Site) (*pages, error) {
 	own, err := fs.Sub(shellPages, "pages")
@@ -102,7 +106,7 @@ func (p *pages) render(v *Visit, name string, data any) ([]byte, error) {
 		return nil, fmt.Errorf("no such page")
 	}
 	view := View{Data: data, Lang: v.Lang, Person: v.Person, Path: v.OriginalURL(), CSRF: v.CSRF(), Brand: p.server.opt.Brand, Place: p.server.opt.Place,
-		Langs: Langs(), Page: name, Request: v.Request, Account: p.server.opt.Accounts != nil}
+		Langs: Langs(), Page: name, Request: v.Request, Account: p.server.opt.Accounts != nil, visit: v}
 	if view.Account && v.Person.Notices > 0 {
 		list, err := p.server.opt.Accounts.Notices(v.UserContext(), v.Person, true)
 		if err != nil {
@@ -111,7 +115,7 @@ func (p *pages) render(v *Visit, name string, data any) ([]byte, error) {
 		view.Notices = v.notices(list)
 	}
 	for _, m := range p.menu {
-		if v.Person.Account != "" && v.Person.Must == "" && p.server.opt.Allow(v.Person, m.Permission) {
+		if v.Person.Account != "" && v.Person.Must == "" && v.May(m.Permission) {
 			view.Menu = append(view.Menu, m)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"stockade/internal/identity"
 	"stockade/protocol/access"
+	"stockade/protocol/stock"
 )
 
 // Permissions of the administration of people.
@@ -24,6 +25,9 @@ func (s *Server) peopleRoutes() []Route {
 	a := s.opt.Accounts
 	act := func(path string, do func(context.Context, identity.Person, string) error) Route {
 		return Route{Method: "POST", Path: path, Permission: PeopleWrite, Fresh: true, Handler: func(v *Visit) error {
+			if _, err := s.within(v, PeopleWrite, v.Form("name")); err != nil {
+				return err
+			}
 			if err := do(v.UserContext(), v.Person, v.Form("name")); err != nil {
 				return s.peopleProblem(err)
 			}
@@ -53,6 +57,62 @@ func (s *Server) peopleProblem(err error) error {
 	return staleOr(err)
 }
 
+// inRows reports whether a person is among rows: wholly, for who is to change them; with one warehouse, for who sees them.
+func inRows(rows access.Rows, a identity.Account, wholly bool) bool {
+	if rows.Everything() {
+		return true
+	}
+	in := 0
+	for _, w := range a.Warehouses {
+		if rows.Any.Has(stock.Warehouse(w)) {
+			in++
+		}
+	}
+	return in > 0 && (!wholly || in == len(a.Warehouses))
+}
+
+// within returns an account that the reader has the permission for. One that lies outside of the reader's warehouses does not exist.
+func (s *Server) within(v *Visit, permission, name string) (identity.Account, error) {
+	a, err := s.opt.Accounts.Account(v.UserContext(), name)
+	if err != nil {
+		return a, staleOr(err)
+	}
+	if !inRows(v.Rows(permission), a, permission == PeopleWrite) {
+		return a, NotFound().Because(v.refuse(access.Permission(permission), access.OtherRows))
+	}
+	return a, nil
+}
+
+// mayGive refuses what the reader must not make of an account: warehouses outside of the reader's own, and, unless the reader
+// administers everybody, roles that neither the reader nor the account has.
+func (s *Server) mayGive(v *Visit, was, now identity.Account) error {
+	rows := v.Rows(PeopleWrite)
+	if rows.Everything() {
+		return nil
+	}
+	if !inRows(rows, now, true) {
+		return v.refuse(PeopleWrite, access.OtherRows)
+	}
+	for _, r := range now.Roles {
+		if !slices.Contains(was.Roles, r) && !v.Person.Has(r) {
+			return v.refuse(PeopleWrite, access.NoGrant)
+		}
+	}
+	return nil
+}
+
+// shownName returns what a person is called as far as the reader may see names.
+func shownName(d access.Decision, display string) string {
+	switch d.Fields.Of(access.Name) {
+	case access.Hidden:
+		return ""
+	case access.Masked:
+		r := []rune(display)
+		return string(r[:min(1, len(r))]) + strings.Repeat("*", max(0, len(r)-1))
+	}
+	return display
+}
+
 // choice is a role in a form.
 type choice struct {
 	ID, Name string
@@ -76,7 +136,12 @@ func (s *Server) getPeople(v *Visit) error {
 		return err
 	}
 	var page peoplePage
+	seen := v.List(PeopleRead)
 	for _, a := range list {
+		if !inRows(seen.Rows, a, false) {
+			continue
+		}
+		a.Display = shownName(seen, a.Display)
 		page.Rows = append(page.Rows, personRow{a, personLink(a.Name), s.roleNames(v, a.Roles)})
 		if a.Disabled {
 			continue
@@ -107,7 +172,7 @@ type personPage struct {
 
 func (s *Server) showPerson(v *Visit, page personPage) error {
 	page.Choices, page.Warehouses = s.choices(v, page.Account.Roles), strings.Join(page.Account.Warehouses, " ")
-	page.May = s.allowed(v.Person, PeopleWrite)
+	page.May = v.May(PeopleWrite)
 	page.Own = !page.New && page.Account.Name == v.Person.Account
 	return v.Page("person", page)
 }
@@ -119,10 +184,11 @@ func (s *Server) getPerson(v *Visit) error {
 	if err != nil {
 		return NotFound()
 	}
-	a, err := s.opt.Accounts.Account(v.UserContext(), name)
+	a, err := s.within(v, PeopleRead, name)
 	if err != nil {
-		return staleOr(err)
+		return err
 	}
+	a.Display = shownName(v.List(PeopleRead), a.Display)
 	return s.showPerson(v, personPage{Account: a})
 }
 
@@ -138,6 +204,9 @@ func (s *Server) posted(v *Visit) identity.Account {
 
 func (s *Server) postNewPerson(v *Visit) error {
 	a := s.posted(v)
+	if err := s.mayGive(v, identity.Account{}, a); err != nil {
+		return err
+	}
 	code, err := s.opt.Accounts.Create(v.UserContext(), v.Person, a)
 	if err != nil {
 		return s.refusePerson(v, personPage{Account: a, New: true}, err)
@@ -147,6 +216,16 @@ func (s *Server) postNewPerson(v *Visit) error {
 
 func (s *Server) postPerson(v *Visit) error {
 	a := s.posted(v)
+	was, err := s.within(v, PeopleWrite, a.Name)
+	if err != nil {
+		return err
+	}
+	if v.List(PeopleWrite).Fields.Of(access.Name) < access.Write { // what the reader may not write stays as it was
+		a.Display = was.Display
+	}
+	if err := s.mayGive(v, was, a); err != nil {
+		return err
+	}
 	if err := s.opt.Accounts.Change(v.UserContext(), v.Person, a); err != nil {
 		now, err2 := s.opt.Accounts.Account(v.UserContext(), a.Name)
 		if err2 != nil {
@@ -170,9 +249,9 @@ func (s *Server) refusePerson(v *Visit, page personPage, err error) error {
 }
 
 func (s *Server) resetPassword(v *Visit) error {
-	a, err := s.opt.Accounts.Account(v.UserContext(), v.Form("name"))
+	a, err := s.within(v, PeopleWrite, v.Form("name"))
 	if err != nil {
-		return staleOr(err)
+		return err
 	}
 	if a.Disabled {
 		return Fail(fiber.StatusConflict, "people.is_disabled")

@@ -13,6 +13,7 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/recover"
 
 	"stockade/internal/identity"
+	"stockade/protocol/access"
 )
 
 // People is what the shell needs of package identity.
@@ -111,7 +112,8 @@ type Options struct {
 	Accounts Accounts       // of the same store as People; nil for no account pages
 	Manage   bool           // whether people are administered here, with the permissions PeopleRead and PeopleWrite
 	Roles    func() []Role  // that may be given to people; the ready ones when nil
-	Allow    Allow          // SignedIn when nil
+	Rights   Rights         // decides who may do what
+	Allow    Allow          // decides in its place where Rights is nil; SignedIn when nil too
 	Instance string         // tells its cookies from those of other servers on the machine: letters, digits, hyphens
 	Brand    string         // key of the text beside the logo, such as "brand.edge"
 	Place    string         // name of the warehouse or organisation, shown in the header
@@ -234,29 +236,24 @@ func (s *Server) serve(r Route) fiber.Handler {
 		if v.Person.Must != "" && r.Permission != Public && !r.early {
 			return leadTo(v, r)
 		}
-		if !s.allowed(v.Person, r.Permission) {
-			if v.Person.Account != "" {
-				return Fail(fiber.StatusForbidden, "error.forbidden")
-			}
+		d := s.decide(v.Person, r.Permission)
+		if !d.Allowed && v.Person.Account == "" {
 			return s.askToSignIn(v, r)
 		}
-		if r.Fresh && !v.Person.Fresh {
+		if d.Reason == access.StepUpNeeded || d.Allowed && r.Fresh && !v.Person.Fresh {
 			if done, err := s.stepUp(v, r); err != nil || !done {
 				return err
 			}
+			d = s.decide(v.Person, r.Permission)
+		}
+		if !d.Allowed {
+			return v.refuse(access.Permission(r.Permission), d.Reason)
 		}
 		if r.Camera {
 			v.Set("Permissions-Policy", permissionsPolicy+"(self)")
 		}
 		return r.Handler(v)
 	}
-}
-
-func (s *Server) allowed(who identity.Person, permission string) bool {
-	if permission == Own {
-		return who.Account != ""
-	}
-	return s.opt.Allow(who, permission)
 }
 
 // Serve answers on ln until ctx ends, then gives requests under way a few seconds to finish.

@@ -206,6 +206,9 @@ func leadTo(v *Visit, r Route) error {
 	if v.Person.Must == identity.MustChange {
 		key, path = "error.must_change", "/account/password"
 	}
+	if v.Person.Elsewhere {
+		return Fail(fiber.StatusForbidden, "account.must_elsewhere")
+	}
 	if r.IsAPI() || strings.Contains(v.Get(fiber.HeaderAccept), "text/event-stream") {
 		return Fail(fiber.StatusForbidden, key)
 	}
@@ -250,6 +253,8 @@ func (s *Server) signInFailure(err error) (*Failure, bool) {
 		return Fail(fiber.StatusUnauthorized, "code.wrong"), true
 	case errors.Is(err, identity.ErrOld):
 		return Fail(fiber.StatusUnprocessableEntity, "password.old_wrong"), true
+	case errors.Is(err, identity.ErrElsewhere):
+		return Fail(fiber.StatusConflict, "account.elsewhere"), true
 	case errors.Is(err, identity.ErrTaken):
 		return Fail(fiber.StatusConflict, "people.taken"), true
 	case errors.Is(err, identity.ErrSelf):
@@ -286,7 +291,7 @@ func (v *Visit) enter(s identity.Session, next string) error {
 // keep gives the browser the session's token, also when it changed.
 func (v *Visit) keep(s identity.Session) {
 	v.setCookie(v.server.own(sessionCookie), s.Token, 0)
-	v.token, v.Person.Fresh = s.Token, true
+	v.token, v.Person.Fresh, v.Person.FactorAt = s.Token, true, s.Person.FactorAt
 }
 
 // greet gives a reader who is not signed in the cookie that the token of forms, and of an open

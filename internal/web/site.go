@@ -1,11 +1,14 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"strings"
 
 	"stockade/internal/identity"
+	"stockade/internal/rights"
+	"stockade/protocol/access"
 )
 
 // Public is the permission of what anybody on the network may ask for: the sign-in pages,
@@ -16,8 +19,19 @@ const Public = "public"
 // grants it itself.
 const Own = "own"
 
-// Allow decides whether a person has a permission. It is the one place where that is decided.
+// Allow decides whether a person has a permission where there is no Options.Rights.
 type Allow func(who identity.Person, permission string) bool
+
+// Rights is what the shell needs of package rights: the one place where it is decided who may do what.
+type Rights interface {
+	// Decide answers about one thing, List about rows: whether there can be any, and which.
+	Decide(who identity.Person, p access.Permission, r access.Resource) access.Decision
+	List(who identity.Person, p access.Permission) access.Decision
+	// Changed is closed when rights next change.
+	Changed() <-chan struct{}
+	// Refused records a refusal in the audit trail.
+	Refused(ctx context.Context, who identity.Person, r rights.Refusal) error
+}
 
 // SignedIn lets everybody who is signed in do everything. A station that is open (see
 // Route.Guest) may do what begins with "station." and nothing else.

@@ -86,7 +86,8 @@ func (s *Server) aliveFor(v *Visit) func() error {
 		} else {
 			p, err = s.opt.People.Person(s.ctx, token, false)
 		}
-		if err == nil && (p.Account != who.Account || p.Must != "" || !s.allowed(p, permission)) {
+		p.Address = who.Address
+		if err == nil && (p.Account != who.Account || p.Must != "" || !s.decide(p, permission).Allowed) {
 			err = errEnded
 		}
 		return err
@@ -97,12 +98,17 @@ func (s *Server) aliveFor(v *Visit) func() error {
 func (s *Server) awaitEnd(ctx context.Context, cancel context.CancelCauseFunc, alive func() error) {
 	for {
 		ended := s.opt.Accounts.Ended()
+		var changed <-chan struct{}
+		if s.opt.Rights != nil {
+			changed = s.opt.Rights.Changed()
+		}
 		if errors.Is(alive(), errEnded) {
 			cancel(errEnded)
 			return
 		}
 		select {
 		case <-ended:
+		case <-changed:
 		case <-ctx.Done():
 			return
 		}

@@ -111,7 +111,7 @@ func (s *site) journey(ctx context.Context, scan step, outbox func() (edgestore.
 // onHand is what the hub's stock says of the item that is scanned.
 func (s *site) onHand(ctx context.Context, scan step) (sum stock.Quantity, err error) {
 	err = s.store.View(ctx, func(v *store.View) error {
-		return v.Stock(store.StockFilter{Warehouse: busyWarehouse, SKU: scan.carton.sku}, func(r store.StockRow) error { sum += r.OnHand; return nil })
+		return v.Stock(store.StockFilter{In: store.Everywhere(), Warehouse: busyWarehouse, SKU: scan.carton.sku}, func(r store.StockRow) error { sum += r.OnHand; return nil })
 	})
 	return sum, err
 }

@@ -10,7 +10,6 @@ import (
 	"stockade/internal/guessable"
 	"stockade/internal/identity"
 	"stockade/internal/vault"
-	"stockade/internal/web"
 	"stockade/protocol/access"
 	"stockade/protocol/change"
 )
@@ -21,27 +20,24 @@ func (h *hub) people(ctx context.Context, record func(*vault.Tx, change.Entry, i
 	if err != nil {
 		return nil, err
 	}
-	return identity.Open(ctx, h.vault, identity.Options{Now: time.Now, Audit: record, Rules: rules, Guessable: guessable.Judge, Words: func() []string { return h.contextWords(troubled) },
+	var people *identity.Service
+	people, err = identity.Open(ctx, h.vault, identity.Options{Now: time.Now, Audit: record, Rules: rules, Guessable: guessable.Judge, Words: func() []string { return h.contextWords(troubled) },
 		Issuer: "Stockade " + h.cfg.Org, Zone: h.cfg.zone(), Idle: time.Duration(h.cfg.SessionIdle), Max: time.Duration(h.cfg.SessionMax),
-		CheckRoles: checkRoles,
+		CheckRoles: h.checkRoles,
+		Changed:    func(vtx *vault.Tx, account string) error { return h.sayMember(vtx, people, account) },
 		RequiresFactor: func(roles []string) bool {
 			return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(h.cfg.FactorRoles, r) })
 		}})
+	return people, err
 }
 
-// allow lets everybody who is signed in do everything, but lets system administrators alone see and administer people: who could
-// give themselves roles would have every right there is.
-func allow(who identity.Person, permission string) bool {
-	switch permission {
-	case web.PeopleRead, web.PeopleWrite:
-		return who.Has(string(access.SystemAdmin))
+// checkRoles refuses roles that do not exist or that one person may not have together, by the policy that counts.
+func (h *hub) checkRoles(roles []string) error {
+	p, err := h.policy(context.Background())
+	if err != nil {
+		return err
 	}
-	return web.SignedIn(who, permission)
-}
-
-// checkRoles refuses roles that do not exist or that one person may not have together.
-func checkRoles(roles []string) error {
-	engine, err := access.Compile(access.Ready())
+	engine, err := access.Compile(p)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 // TestRolesThatGoTogether: the administrators are three people, roles exist, and what the first account gets is allowed.
 func TestRolesThatGoTogether(t *testing.T) {
+	p := openPages(t, 0)
 	for _, tt := range []struct {
 		roles []string
 		good  bool
@@ -19,7 +20,7 @@ func TestRolesThatGoTogether(t *testing.T) {
 		{[]string{"system-administrator", "auditor"}, false},
 		{[]string{"no-such-role"}, false},
 	} {
-		err := checkRoles(tt.roles)
+		err := p.checkRoles(tt.roles)
 		var rule *identity.RuleError
 		if (err == nil) != tt.good || err != nil && !errors.As(err, &rule) {
 			t.Errorf("%v: %v, want it taken: %v", tt.roles, err, tt.good)

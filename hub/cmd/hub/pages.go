@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"stockade/internal/identity"
 	"stockade/internal/vault"
 	"stockade/internal/web"
+	"stockade/protocol/access"
 	"stockade/protocol/audit"
 	"stockade/protocol/change"
 	"stockade/protocol/feed"
@@ -29,6 +31,12 @@ import (
 func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server, error) {
 	people, err := s.people(ctx, s.recordPerson, func(err error) { s.log.Warn("names of warehouses for the check of passwords", "cause", err) })
 	if err != nil {
+		return nil, err
+	}
+	if s.desk, err = s.newDesk(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.sayRights(ctx, people); err != nil {
 		return nil, err
 	}
 	code, err := people.FirstCode(ctx)
@@ -45,7 +53,7 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 		return nil, err
 	}
 	settings := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{s.cert}}
-	return web.New(web.Options{TLS: settings, Hosts: s.cfg.hosts(), People: people, Accounts: people, Manage: true, Allow: allow, Instance: string(stock.HubNode), Brand: "brand.hub", Place: s.cfg.Org, Zone: s.cfg.zone(), Log: s.log}, site)
+	return web.New(web.Options{TLS: settings, Hosts: s.cfg.hosts(), People: people, Accounts: people, Manage: true, Rights: s.desk, Roles: s.roles, Instance: string(stock.HubNode), Brand: "brand.hub", Place: s.cfg.Org, Zone: s.cfg.zone(), Log: s.log}, site)
 }
 
 // recordPerson logs what package identity does, in its own transaction.
@@ -101,14 +109,16 @@ func shown(err error) error {
 func (p pages) Stock(ctx context.Context, q dashboard.StockQuery) (page dashboard.StockPage, err error) {
 	offset, most := window(q.After, q.Limit)
 	today := stock.Date(time.Now().In(p.cfg.zone()).Format(time.DateOnly))
-	f := store.StockFilter{Warehouse: q.Warehouse, SKU: q.SKU, Text: q.Search, Most: most + 1, Skip: offset}
+	f := store.StockFilter{Warehouse: q.Warehouse, SKU: q.SKU, In: q.In, Text: q.Search, Most: most + 1, Skip: offset}
 	err = p.store.View(ctx, func(v *store.View) error {
 		asOf, err := v.AsOf()
 		if err != nil {
 			return err
 		}
 		for _, a := range asOf {
-			page.AsOf = append(page.AsOf, dashboard.AsOf(a))
+			if q.In.Has(a.Warehouse) {
+				page.AsOf = append(page.AsOf, dashboard.AsOf(a))
+			}
 		}
 		return v.Stock(f, func(s store.StockRow) error {
 			k := s.Key
@@ -123,12 +133,12 @@ func (p pages) Stock(ctx context.Context, q dashboard.StockQuery) (page dashboar
 	return page, err
 }
 
-func (p pages) Warehouses(ctx context.Context) (out []stock.Warehouse, err error) {
+func (p pages) Warehouses(ctx context.Context, in access.Places) (out []stock.Warehouse, err error) {
 	err = p.store.View(ctx, func(v *store.View) error { out, err = v.Warehouses(); return err })
-	return out, err
+	return slices.DeleteFunc(out, func(w stock.Warehouse) bool { return !in.Has(w) }), err
 }
 
-func (p pages) Item(ctx context.Context, sku stock.SKU) (i dashboard.Item, err error) {
+func (p pages) Item(ctx context.Context, sku stock.SKU, in access.Places) (i dashboard.Item, err error) {
 	err = p.store.View(ctx, func(v *store.View) error {
 		items, err := v.Items()
 		if err != nil {
@@ -138,7 +148,8 @@ func (p pages) Item(ctx context.Context, sku stock.SKU) (i dashboard.Item, err e
 			i = itemOf(items[n])
 			return nil
 		}
-		moved, err := v.KnowsItem(sku)
+		moved := false
+		err = v.HistoryOf(sku, in, store.Mark{}, 1, func(store.Posted) error { moved = true; return nil })
 		if err == nil && !moved {
 			err = web.NotFound()
 		}
@@ -156,22 +167,27 @@ func itemOf(f feed.Item) dashboard.Item {
 	return i
 }
 
-func (p pages) Nodes(ctx context.Context) (out dashboard.Nodes, err error) {
+func (p pages) Nodes(ctx context.Context, in access.Places) (out dashboard.Nodes, err error) {
 	err = p.store.View(ctx, func(v *store.View) error {
+		shown := map[stock.NodeID]bool{}
 		nodes, err := v.Nodes()
 		if err != nil {
 			return err
 		}
 		for _, n := range nodes {
 			s := n.State
-			if len(s.Key) == 0 {
-				continue // the hub itself
+			if len(s.Key) == 0 || !in.Has(s.Warehouse) {
+				continue // the hub itself, or outside of what the reader may see
 			}
+			shown[s.Node] = true
 			out.Nodes = append(out.Nodes, dashboard.Node{ID: s.Node, Warehouse: s.Warehouse, Epoch: s.Head.Epoch, Sequence: s.Head.Seq, Hash: s.Head.Hash.String(),
 				LastSeen: n.SeenAt, Witnessed: s.Log.Size, WitnessedLog: s.Log.Epoch, Dispute: string(s.Dispute), Revoked: s.Revoked})
 		}
 		held, err := v.HeldBatches(false)
 		for _, h := range held {
+			if !shown[h.Node] {
+				continue
+			}
 			r := heldRowOf(h)
 			out.Held = append(out.Held, dashboard.Held{Hash: r.Hash, Node: r.Node, Epoch: r.Epoch, Sequence: r.Sequence, Changes: r.Changes, Reason: string(r.Reason), Since: r.Since})
 		}
@@ -187,7 +203,18 @@ func (p pages) Cases(ctx context.Context, q dashboard.CaseQuery) (page dashboard
 	before, _ := strconv.ParseInt(q.Before, 10, 64) // a made-up mark begins anew
 	_, most := window("", q.Limit)
 	err = p.store.View(ctx, func(v *store.View) error {
-		err := v.Cases(q.All, func(c store.CaseInfo) error {
+		nodes, err := v.Nodes()
+		if err != nil {
+			return err
+		}
+		at := map[stock.NodeID]stock.Warehouse{}
+		for _, n := range nodes {
+			at[n.State.Node] = n.State.Warehouse
+		}
+		err = v.Cases(q.All, func(c store.CaseInfo) error {
+			if w := c.Case.Cell.Location.Warehouse(); !q.In.Has(cmp.Or(w, at[c.Case.Node])) {
+				return nil
+			}
 			if before > 0 && c.ID >= before {
 				return nil
 			}
@@ -287,7 +314,7 @@ func (p pages) Catalogue(ctx context.Context, q dashboard.CatalogueQuery) (page 
 		}
 		places, err := v.Locations()
 		for _, l := range places {
-			if has(find, string(l.ID), l.Name) {
+			if q.In.Has(l.ID.Warehouse()) && has(find, string(l.ID), l.Name) {
 				bins = append(bins, dashboard.Bin{Location: l.ID, Name: l.Name, Use: string(l.Use), Active: l.Active})
 			}
 		}

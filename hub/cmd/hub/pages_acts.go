@@ -41,13 +41,47 @@ func refusal(err error) error {
 	return shown(err)
 }
 
-func (p pages) Decide(ctx context.Context, hash string, accept bool, reason string, by identity.Person) error {
-	var h change.Hash
-	b, err := hex.DecodeString(hash)
+// headerHash reads the hash of a batch's header from an address.
+func headerHash(s string) (h change.Hash, err error) {
+	b, err := hex.DecodeString(s)
 	if err != nil || len(b) != len(h) {
-		return web.NotFound()
+		return h, web.NotFound()
 	}
 	copy(h[:], b)
+	return h, nil
+}
+
+func (p pages) HeldAt(ctx context.Context, hash string) (w stock.Warehouse, err error) {
+	h, err := headerHash(hash)
+	if err != nil {
+		return "", err
+	}
+	err = p.store.View(ctx, func(v *store.View) error {
+		x, err := v.HeldBatch(h)
+		if err != nil {
+			return err
+		}
+		n, err := v.NodeOf(x.Node)
+		w = n.State.Warehouse
+		return err
+	})
+	return w, shown(err)
+}
+
+func (p pages) WarehouseOf(ctx context.Context, node stock.NodeID) (w stock.Warehouse, err error) {
+	err = p.store.View(ctx, func(v *store.View) error {
+		n, err := v.NodeOf(node)
+		w = n.State.Warehouse
+		return err
+	})
+	return w, shown(err)
+}
+
+func (p pages) Decide(ctx context.Context, hash string, accept bool, reason string, by identity.Person) error {
+	h, err := headerHash(hash)
+	if err != nil {
+		return err
+	}
 	return refusal(p.fleet.Decide(ctx, whoIs(by), h, accept, reason))
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"stockade/hub/dashboard"
 	"stockade/hub/store"
+	"stockade/protocol/access"
 	"stockade/protocol/change"
 	"stockade/protocol/stock"
 )
@@ -126,7 +127,7 @@ func (p pages) Movements(ctx context.Context, q dashboard.MovementQuery) (page d
 	most = min(most, mostHistory)
 	err = p.store.View(ctx, func(v *store.View) error {
 		var found []store.Posted
-		err := v.HistoryOf(q.SKU, parseMark(q.Before), most+1, func(x store.Posted) error { found = append(found, x); return nil })
+		err := v.HistoryOf(q.SKU, q.In, parseMark(q.Before), most+1, func(x store.Posted) error { found = append(found, x); return nil })
 		if err != nil {
 			return err
 		}
@@ -156,9 +157,16 @@ func (p pages) Movements(ctx context.Context, q dashboard.MovementQuery) (page d
 	return page, err
 }
 
-func (p pages) Batch(ctx context.Context, at dashboard.Place) (out dashboard.Batch, err error) {
+func (p pages) Batch(ctx context.Context, at dashboard.Place, in access.Places) (out dashboard.Batch, err error) {
 	err = p.store.View(ctx, func(v *store.View) error {
 		stored, err := v.BatchAt(at.Node, at.Epoch, at.Seq)
+		if err != nil {
+			return err
+		}
+		n, err := v.NodeOf(at.Node)
+		if err == nil && !in.Has(n.State.Warehouse) {
+			err = store.ErrNotFound
+		}
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"stockade/hub/store"
 	"stockade/internal/vault"
 	"stockade/internal/web"
+	"stockade/protocol/access"
 	"stockade/protocol/change"
 	"stockade/protocol/clock"
 	"stockade/protocol/delivery"
@@ -104,7 +105,7 @@ func TestHistoryOfAnItemLeadsToItsBatches(t *testing.T) {
 	p := openPages(t, rounds)
 	var all []dashboard.Change
 	for before := ""; ; {
-		page, err := p.Movements(t.Context(), dashboard.MovementQuery{SKU: "A", Limit: 3, Before: before})
+		page, err := p.Movements(t.Context(), dashboard.MovementQuery{SKU: "A", In: store.Everywhere(), Limit: 3, Before: before})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +141,7 @@ func TestHistoryOfAnItemLeadsToItsBatches(t *testing.T) {
 func TestMadeUpMarksBeginAnew(t *testing.T) {
 	p := openPages(t, 1)
 	for _, mark := range []string{"x", "1", "1.-2", "-1.2", "99999999999999999999999.1", "0.0"} {
-		page, err := p.Movements(t.Context(), dashboard.MovementQuery{SKU: "A", Before: mark})
+		page, err := p.Movements(t.Context(), dashboard.MovementQuery{SKU: "A", In: store.Everywhere(), Before: mark})
 		if err != nil || len(page.Rows) != 2 {
 			t.Errorf("mark %q: %d rows, %v", mark, len(page.Rows), err)
 		}
@@ -149,15 +150,18 @@ func TestMadeUpMarksBeginAnew(t *testing.T) {
 
 func TestNoSuchItemAndBatch(t *testing.T) {
 	p := openPages(t, 1)
-	_, err1 := p.Item(t.Context(), "B")
-	_, err2 := p.Batch(t.Context(), dashboard.Place{Node: "sha-1", Epoch: 1, Seq: 2})
-	for _, err := range []error{err1, err2} {
+	_, err1 := p.Item(t.Context(), "B", store.Everywhere())
+	_, err2 := p.Batch(t.Context(), dashboard.Place{Node: "sha-1", Epoch: 1, Seq: 2}, store.Everywhere())
+	elsewhere := access.Places{Warehouses: []stock.Warehouse{"BJS"}}
+	_, err3 := p.Item(t.Context(), "A", elsewhere)
+	_, err4 := p.Batch(t.Context(), dashboard.Place{Node: "sha-1", Epoch: 1, Seq: 1}, elsewhere)
+	for _, err := range []error{err1, err2, err3, err4} {
 		var f *web.Failure
 		if !errors.As(err, &f) || f.Status != http.StatusNotFound {
 			t.Errorf("got %v", err)
 		}
 	}
-	if i, err := p.Item(t.Context(), "A"); err != nil || i.Known {
+	if i, err := p.Item(t.Context(), "A", access.Places{Warehouses: []stock.Warehouse{"SHA"}}); err != nil || i.Known {
 		t.Errorf("an item without master data: %+v, %v", i, err)
 	}
 }

@@ -58,7 +58,7 @@ func (c *command) stock(ctx context.Context, args []string) error {
 			for _, a := range asOf {
 				r.AsOf = append(r.AsOf, asOfRow{a.Warehouse, a.Node, timeOrNil(a.Seen), timeOrNil(a.Batch)})
 			}
-			return v.Stock(store.StockFilter{Warehouse: stock.Warehouse(*warehouse), SKU: stock.SKU(*sku), Text: *find}, func(s store.StockRow) error {
+			return v.Stock(store.StockFilter{In: store.Everywhere(), Warehouse: stock.Warehouse(*warehouse), SKU: stock.SKU(*sku), Text: *find}, func(s store.StockRow) error {
 				names[s.Key.SKU] = c.text(s.Name, s.NameEN)
 				r.Rows = append(r.Rows, stockRow{s.Warehouse, s.Key.SKU, s.GTIN, s.Key.Lot, s.Key.Serial, s.Key.Expiry, s.Location.Code(), s.Key.State.String(), s.OnHand})
 				return nil

@@ -25,6 +25,7 @@ import (
 	"stockade/internal/pki"
 	"stockade/internal/preview"
 	"stockade/internal/raster"
+	"stockade/internal/rights"
 	"stockade/protocol/stock"
 	"stockade/protocol/topic"
 )
@@ -96,6 +97,7 @@ type server struct {
 	publisher *master.Publisher
 	typeface  *raster.Typeface // draws Chinese in previews; nil without a font
 	previews  *preview.Drawer
+	desk      *rights.Desk // decides who may do what
 }
 
 func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err error) {

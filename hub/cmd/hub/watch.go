@@ -50,6 +50,11 @@ func (s *server) notice(n store.Notice) {
 	case store.NoticeDecided:
 		s.sessions.More(stock.NodeID(n.Node)) // it waits, and may ask again now
 		s.publisher.Wake()
+	case store.NoticePolicy:
+		if err := s.loadRights(context.Background()); err != nil {
+			s.log.Error("the policy could not be read; the one before goes on", "err", err)
+		}
+		s.publisher.Wake()
 	case store.NoticeEnrolled, store.NoticeMaster:
 		s.publisher.Wake()
 	}
