@@ -84,6 +84,8 @@ type Station interface {
 	Keyboard(station string) Keyboard
 	// Undo reverses a movement of the station, its last accepted one when movement is empty.
 	Undo(ctx context.Context, station, movement string, by identity.Person) (Feedback, error)
+	// Owner returns who made a movement of the station, empty for one that is not the station's.
+	Owner(ctx context.Context, station, movement string) (string, error)
 	// LetPass books the station's last scan, refused under that number, on a lead's word. A reason that
 	// can not be kept gives a *web.Failure with status 422.
 	LetPass(ctx context.Context, station string, number int64, reason string, by identity.Person) (Feedback, error)

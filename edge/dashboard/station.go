@@ -13,6 +13,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"stockade/internal/web"
+	"stockade/protocol/access"
 )
 
 // maxScan limits the bytes of one scan from a keyboard scanner; the largest two-dimensional
@@ -370,11 +371,27 @@ func (d *dashboard) apiUndo(v *web.Visit) error {
 	if err := v.ReadJSON(&body); err != nil {
 		return err
 	}
+	if err := d.mayUndo(v, body.Movement); err != nil {
+		return err
+	}
 	f, err := d.Station.Undo(v.UserContext(), v.Params("id"), body.Movement, v.Person)
 	if err != nil {
 		return err
 	}
 	return v.JSON(textsOf(v).scan(f))
+}
+
+// mayUndo refuses to take back what somebody else did, unless the reader may reverse movements of others. What the station's own scanner
+// booked, and what the reader did, whoever works here may correct.
+func (d *dashboard) mayUndo(v *web.Visit, movement string) error {
+	if movement == "" {
+		return nil // the station's last
+	}
+	owner, err := d.Station.Owner(v.UserContext(), v.Params("id"), movement)
+	if err != nil || owner == "" || owner == v.Person.Actor() || owner == "station/"+v.Params("id") {
+		return err
+	}
+	return v.Check("movement.reverse", access.Resource{Owner: access.Account(access.Fold(owner))})
 }
 
 // texts speaks to one reader; unlike a Visit it may be kept.

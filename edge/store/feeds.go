@@ -29,6 +29,9 @@ func (tx *Tx) PutChunk(at delivery.FeedPlace, hash change.Hash, entries []feed.E
 // putEntry applies an entry. One that this program does not know, or that makes no sense to it,
 // is kept byte for byte and does not block what follows.
 func (tx *Tx) putEntry(at delivery.FeedPlace, place int, e feed.Entry) error {
+	if isRights(at, e, tx) {
+		return tx.putRights(at, place, e)
+	}
 	v, err := e.Unpack()
 	if err == nil {
 		err = sense(v)

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"stockade/internal/vault"
+	"stockade/protocol/access"
 	"stockade/protocol/change"
 	"stockade/protocol/clock"
 	"stockade/protocol/delivery"
@@ -38,7 +39,9 @@ type Store struct {
 	vault   *vault.Store
 	changed chan struct{}
 	queued  chan struct{}
-	memo    *memo // belongs to the act that runs
+	rights  chan struct{}
+	member  func(*vault.Tx, access.Member) error // see OnMember
+	memo    *memo                                // belongs to the act that runs
 }
 
 // Open brings the tables of an open vault up to date. The caller closes the vault.
@@ -50,7 +53,7 @@ func Open(ctx context.Context, v *vault.Store) (*Store, error) {
 	if err := vault.Migrate(ctx, v, dir); err != nil {
 		return nil, fmt.Errorf("open node store: %w", err)
 	}
-	s := &Store{vault: v, changed: make(chan struct{}, 1), queued: make(chan struct{}, 1), memo: newMemo(0)}
+	s := &Store{vault: v, changed: make(chan struct{}, 1), queued: make(chan struct{}, 1), rights: make(chan struct{}, 1), memo: newMemo(0)}
 	return s, s.learnLabels(ctx)
 }
 
@@ -67,8 +70,12 @@ func (s *Store) PrintsQueued() <-chan struct{} { return s.queued }
 type Tx struct {
 	tx    *vault.Tx
 	memo  *memo
-	added bool        // changes of the node's own
-	print bool        // print jobs were queued
+	added bool // changes of the node's own
+	print bool // print jobs were queued
+
+	rights bool // the feed of rights had news
+	member func(*vault.Tx, access.Member) error
+
 	bytes []byte      // of the movement that is being posted, until its row is there
 	heard clock.Stamp // highest stamp of a change that came from elsewhere
 }
@@ -76,14 +83,14 @@ type Tx struct {
 // Update runs fn in one transaction and returns after it is durable. Calls that come at the
 // same time share a commit, and each fails alone.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
-	added, queued := false, false
+	added, queued, rights := false, false, false
 	err := s.vault.Update(ctx, func(vtx *vault.Tx) error {
 		tx, err := s.begin(vtx)
 		if err != nil {
 			return err
 		}
 		err = fn(tx)
-		added, queued = tx.added, tx.print
+		added, queued, rights = tx.added, tx.print, tx.rights
 		return err
 	})
 	if err == nil && added {
@@ -91,6 +98,9 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	}
 	if err == nil && queued {
 		notify(s.queued)
+	}
+	if err == nil && rights {
+		notify(s.rights)
 	}
 	return err
 }
@@ -101,7 +111,7 @@ func (s *Store) begin(vtx *vault.Tx) (*Tx, error) {
 		s.memo = newMemo(vtx.Undone())
 	}
 	s.memo.trim()
-	tx := &Tx{tx: vtx, memo: s.memo}
+	tx := &Tx{tx: vtx, memo: s.memo, member: s.member}
 	return tx, tx.who()
 }
 

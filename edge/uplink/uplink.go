@@ -64,6 +64,7 @@ type Status struct {
 	Since     time.Time // of Connected
 	Trouble   string    // why there is no line, when there is none
 	LastWord  time.Time // when the hub was last believed
+	HubTime   time.Time // the hub's own clock then; zero before that
 	AckTime   time.Time // when the acknowledged place last moved
 }
 
@@ -265,7 +266,7 @@ func (u *Uplink) step(ctx context.Context, do func(*store.Tx, time.Time) ([]deli
 	if t, ok := u.sender.HubTime(); ok {
 		u.o.Clock.HubTime(t)
 		u.mu.Lock()
-		u.status.LastWord = time.Now()
+		u.status.LastWord, u.status.HubTime = time.Now(), t
 		u.mu.Unlock()
 	}
 	u.report()

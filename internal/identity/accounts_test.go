@@ -38,7 +38,7 @@ const other = "seven lamps over the quay"
 func TestActivation(t *testing.T) {
 	d, ctx := newDesk(t), t.Context()
 	boss := d.who(d.first().Token)
-	if !slices.Equal(boss.Roles, []string{"operations", "system-administrator"}) {
+	if !slices.Equal(boss.Roles, []string{"operations", "security-administrator"}) {
 		t.Errorf("the first account has roles %v", boss.Roles)
 	}
 	code, err := d.Create(ctx, boss, Account{Name: " Wang ", Roles: []string{"seller", "seller", ""}, Warehouses: []string{"SHA", "BJ"}})

@@ -131,10 +131,8 @@ func (s *Service) Repeat(tx *vault.Tx, m access.Member) error {
 	if err := s.repeat(tx, key, known, m); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`INSERT INTO account_member (account, heard) VALUES (?1, ?2) ON CONFLICT (account) DO UPDATE SET heard = excluded.heard`, key, digest[:]); err != nil {
-		return err
-	}
-	return s.note(tx, "member.heard", key, "ok", Person{}, map[string]string{"roles": strings.Join(texts(m.Roles), " "), "disabled": fmt.Sprint(m.Disabled)})
+	_, err = tx.Exec(`INSERT INTO account_member (account, heard) VALUES (?1, ?2) ON CONFLICT (account) DO UPDATE SET heard = excluded.heard`, key, digest[:])
+	return err // no entry in the audit trail: the hub's log has the act that this repeats
 }
 
 func texts[T ~string](list []T) (out []string) {
@@ -237,10 +235,8 @@ func (s *Service) forget(tx *vault.Tx, key string) error {
 	if err := endSessions(tx, key, ""); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`DELETE FROM account WHERE folded = ?1`, key); err != nil {
-		return err
-	}
-	return s.note(tx, "member.left", key, "ok", Person{}, nil)
+	_, err := tx.Exec(`DELETE FROM account WHERE folded = ?1`, key)
+	return err
 }
 
 // Announce says that sessions may have ended or people's rights changed; it is called after the commit of Repeat.

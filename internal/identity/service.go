@@ -57,8 +57,11 @@ type Options struct {
 	CheckRoles func(roles []string) error // refuses roles that do not exist or exclude each other, with a *RuleError; nil accepts all
 }
 
-// DefaultFirst returns the roles of the first account.
-func DefaultFirst() []string { return []string{string(access.SystemAdmin), string(access.Operations)} }
+// DefaultFirst returns the roles of the first account: it makes accounts and gives roles, also those of the system administrator and of
+// the auditor, whom the ready policy wants to be other people.
+func DefaultFirst() []string {
+	return []string{string(access.Operations), string(access.SecurityAdmin)}
+}
 
 // CheckLimits returns an error for limits of a session that are outside the bounds. Zero means the default.
 func CheckLimits(idle, most time.Duration) error {

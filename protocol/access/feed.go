@@ -173,6 +173,9 @@ func (r *Rights) apply(e feed.Entry) error {
 	return nil
 }
 
+// IDOf returns what an entry of the feed of rights is about, in any version.
+func IDOf(e feed.Entry) (string, error) { return idOf(e.Payload) }
+
 // idOf reads the first element of an array of any length.
 func idOf(payload []byte) (string, error) {
 	var parts []cbor.RawMessage

@@ -39,6 +39,8 @@ type config struct {
 	// SessionIdle is after how long an unused sign-in ends, 1m to 1h, default 15m; SessionMax after how long every one, 15m to 24h, default 12h.
 	SessionIdle duration `toml:"session_idle"`
 	SessionMax  duration `toml:"session_max"`
+	// OfflineLimit is how long the node may be without word of the hub before it refuses privileged acts, 1h to 2160h; default 336h (14 days).
+	OfflineLimit duration `toml:"offline_limit"`
 	// Broker takes the place of the broker that the hub named at enrolment: mqtts://host:port.
 	Broker string `toml:"broker"`
 	// LabelFont is a font in the label printers that has Chinese, such as "E:SIMSUN.TTF".
@@ -152,6 +154,9 @@ func (c config) check() error {
 	}
 	if err := identity.CheckLimits(time.Duration(c.SessionIdle), time.Duration(c.SessionMax)); err != nil {
 		return fmt.Errorf("session_idle, session_max: %w", err)
+	}
+	if l := time.Duration(c.OfflineLimit); l != 0 && (l < time.Hour || l > 90*24*time.Hour) {
+		return fmt.Errorf("offline_limit %v: want 1h to 2160h (90 days)", l)
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return fmt.Errorf("listen: %w", err)

@@ -20,6 +20,7 @@ import (
 	"stockade/internal/identity"
 	"stockade/internal/vault"
 	"stockade/internal/web"
+	"stockade/protocol/access"
 	"stockade/protocol/barcode"
 	"stockade/protocol/change"
 	"stockade/protocol/clock"
@@ -34,6 +35,9 @@ func (n *node) pages(ctx context.Context, stdout io.Writer) (*web.Server, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := n.openRights(ctx, people); err != nil {
+		return nil, err
+	}
 	settings, err := n.certificates.pageTLS()
 	if err != nil {
 		return nil, err
@@ -43,7 +47,7 @@ func (n *node) pages(ctx context.Context, stdout io.Writer) (*web.Server, error)
 	if err != nil {
 		return nil, err
 	}
-	return web.New(web.Options{TLS: settings, Hosts: n.config.Names, People: people, Accounts: people, Instance: string(n.enrolment.Trust.Node), Brand: "brand.edge", Place: string(n.enrolment.Trust.Warehouse), Zone: n.config.zone(), Log: n.log}, site)
+	return web.New(web.Options{TLS: settings, Hosts: n.config.Names, People: people, Accounts: people, Rights: n.desk, Roles: n.roles, Instance: string(n.enrolment.Trust.Node), Brand: "brand.edge", Place: string(n.enrolment.Trust.Warehouse), Zone: n.config.zone(), Log: n.log}, site)
 }
 
 func (n *node) open(name string) bool {
@@ -212,6 +216,28 @@ func (n stations) Undo(ctx context.Context, name, movement string, by identity.P
 	}
 	f, err := s.UndoMovement(ctx, movement, worker(by))
 	return shown(f), err
+}
+
+// Owner returns who made a movement of the station; the station itself when nobody was signed in, empty for one that is not the station's.
+func (n stations) Owner(ctx context.Context, name, movement string) (owner string, err error) {
+	if _, err := n.find(name); err != nil {
+		return "", err
+	}
+	id, err := stock.ParseID(movement)
+	if err != nil {
+		return "", nil //nolint:nilerr // there is no such movement: the station says so
+	}
+	err = n.store.View(ctx, func(tx *store.Tx) error {
+		c, err := tx.Change(id)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err == nil && c.Meta.Terminal == name {
+			owner = c.Meta.Actor
+		}
+		return err
+	})
+	return owner, err
 }
 
 func (n stations) LetPass(ctx context.Context, name string, number int64, reason string, by identity.Person) (dashboard.Feedback, error) {
@@ -470,6 +496,7 @@ func (n *node) people(ctx context.Context, stdout io.Writer) (*identity.Service,
 			return append([]string{trust.Org, string(trust.Warehouse), string(trust.Node)}, n.config.Names...)
 		},
 		Issuer: "Stockade " + string(trust.Node), Zone: n.config.zone(), Idle: time.Duration(n.config.SessionIdle), Max: time.Duration(n.config.SessionMax),
+		FirstRoles: []string{string(access.Manager), string(access.Lead)}, FirstAt: []string{string(trust.Warehouse)},
 		RequiresFactor: func(roles []string) bool {
 			return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(n.config.FactorRoles, r) })
 		}})

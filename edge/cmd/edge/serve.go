@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,9 +21,12 @@ import (
 	"stockade/edge/station"
 	"stockade/edge/store"
 	"stockade/edge/uplink"
+	"stockade/internal/identity"
 	"stockade/internal/mqtt"
 	"stockade/internal/preview"
 	"stockade/internal/raster"
+	"stockade/internal/rights"
+	"stockade/protocol/access"
 	"stockade/protocol/barcode"
 	"stockade/protocol/clock"
 	"stockade/protocol/topic"
@@ -44,6 +48,10 @@ type node struct {
 	previews  *preview.Drawer  // one at a time: a small Pi has better uses for its memory
 
 	certificates *certificates
+	began        time.Time    // when the program started
+	desk         *rights.Desk // decides who may do what
+	accounts     *identity.Service
+	lent         atomic.Pointer[map[access.Account]access.Subject]
 }
 
 // memoryGoal is how large the program's own memory may grow before garbage is collected without
@@ -63,7 +71,7 @@ func serve(ctx context.Context, c config, _ options, stdout io.Writer, log *slog
 		return err
 	}
 	defer unlock()
-	n := &node{config: c, log: log, store: s, printers: map[string]*device.Printer{}}
+	n := &node{began: time.Now(), config: c, log: log, store: s, printers: map[string]*device.Printer{}}
 	if n.typeface, err = openTypeface(c, log); err != nil {
 		return err
 	}
@@ -91,6 +99,7 @@ func serve(ctx context.Context, c config, _ options, stdout io.Writer, log *slog
 	group.Go(func() error { return n.uplink.Run(ctx) })
 	group.Go(func() error { return n.renew(ctx) })
 	group.Go(func() error { return n.runQueue(ctx) })
+	group.Go(func() error { return n.followRights(ctx) })
 	for _, d := range n.scanners {
 		group.Go(func() error { return d.Run(ctx) })
 	}

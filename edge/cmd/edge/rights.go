@@ -1,0 +1,138 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"stockade/edge/store"
+	"stockade/internal/identity"
+	"stockade/internal/rights"
+	"stockade/internal/vault"
+	"stockade/internal/web"
+	"stockade/protocol/access"
+	"stockade/protocol/change"
+	"stockade/protocol/clock"
+)
+
+// defaultOffline is how long a node may be without word of the hub before it refuses privileged acts.
+const defaultOffline = 14 * 24 * time.Hour
+
+// openRights makes what decides who may do what here, lets people follow the feed of rights, and brings accounts up to what it
+// said last.
+func (n *node) openRights(ctx context.Context, people *identity.Service) (err error) {
+	n.accounts = people
+	n.store.OnMember(people.Repeat)
+	err = n.store.Update(ctx, func(tx *store.Tx) error {
+		all, err := tx.Members()
+		for _, m := range all {
+			if err == nil {
+				err = people.Repeat(tx.Vault(), m)
+			}
+		}
+		return err
+	})
+	if err == nil {
+		err = people.Settle(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	n.desk, err = rights.New(rights.Options{Now: n.clock.Wall, Zone: n.config.zone(), Home: n.enrolment.Trust.Warehouse, Known: n.known, Trust: n.trusted, Lent: n.lentTo, Refused: n.recordRefusal},
+		access.Ready())
+	if err != nil {
+		return err
+	}
+	return n.loadRights(ctx)
+}
+
+// loadRights lets what the hub said last decide from now on.
+func (n *node) loadRights(ctx context.Context) error {
+	var r access.Rights
+	err := n.store.View(ctx, func(tx *store.Tx) (err error) { r, _, err = tx.Rights(); return err })
+	if err != nil {
+		return err
+	}
+	n.lent.Store(&r.People)
+	return n.desk.Set(r.Policy)
+}
+
+// followRights takes news of the feed of rights into use, until ctx ends.
+func (n *node) followRights(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-n.store.RightsChanged():
+		}
+		if err := n.loadRights(ctx); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			n.log.Error("rights could not be read; those before go on", "error", err)
+			continue
+		}
+		n.accounts.Announce()
+		n.log.Info("rights were taken in", "version", n.desk.Policy().Version)
+	}
+}
+
+// lentTo returns the temporary grants and customers of a person by the hub's last word.
+func (n *node) lentTo(a access.Account) access.Subject {
+	if all := n.lent.Load(); all != nil {
+		return (*all)[a]
+	}
+	return access.Subject{}
+}
+
+// lastWord returns the hub's clock at its last signed word, and what it shows now if it went on since as this machine counts: setting
+// the machine's clock does not move that.
+func (n *node) lastWord() (at, since time.Time) {
+	if st := n.uplink.Status(); !st.HubTime.IsZero() {
+		return st.HubTime, st.HubTime.Add(time.Since(st.LastWord))
+	}
+	return n.enrolment.HubTime, n.enrolment.HubTime.Add(time.Since(n.began))
+}
+
+// known returns what has certainly passed.
+func (n *node) known() time.Time {
+	_, t := n.lastWord()
+	if c := certain(n.enrolment); c.After(t) {
+		return c
+	}
+	return t
+}
+
+// trusted says whether the clock is right as far as this machine can tell, and whether the hub was heard within the time that the
+// company allows. Time is believed when the hub has set it right since the start, or when it goes on from the hub's last word and not for too
+// long. A clock that was set back behind what is certain is not.
+func (n *node) trusted() (clockOK, contact bool) {
+	now, known := n.clock.Wall(), n.known()
+	at, _ := n.lastWord()
+	latest := now
+	if known.After(now) {
+		latest = known
+	}
+	contact = latest.Sub(at) <= cmp.Or(time.Duration(n.config.OfflineLimit), defaultOffline)
+	if now.Before(known.Add(-clock.MaxAhead)) {
+		return false, contact
+	}
+	return n.clock.Quality() != clock.Unsynced || contact && !machineTime().Before(known.Add(-clock.MaxAhead)), contact
+}
+
+// roles are those that people here can have.
+func (n *node) roles() (out []web.Role) {
+	for _, r := range n.desk.Policy().Roles {
+		if !r.Withdrawn && r.ID != access.OpenStation {
+			out = append(out, web.Role{ID: string(r.ID), Names: map[web.Lang]string{web.Chinese: r.Names.ZH, web.English: r.Names.EN}})
+		}
+	}
+	return out
+}
+
+// recordRefusal adds to the audit trail that a person was refused.
+func (n *node) recordRefusal(ctx context.Context, who identity.Person, r rights.Refusal) error {
+	return n.store.Vault().Update(ctx, func(vtx *vault.Tx) error {
+		return n.record(vtx, change.Entry{Act: r.Act(), Object: string(r.Permission), Outcome: "refused", Detail: r.Detail()}, who)
+	})
+}
