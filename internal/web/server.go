@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -133,6 +134,7 @@ type Server struct {
 	assets *assets
 	log    *slog.Logger
 	open   chan struct{}   // a place for each open event stream
+	routes []Route
 	ctx    context.Context // ends the event streams when Serve ends
 	end    context.CancelFunc
 }
@@ -167,6 +169,9 @@ func New(opt Options, site Site) (*Server, error) {
 	s.app = s.newApp()
 	return s, s.mount(site)
 }
+
+// Routes returns everything that is served: the shell's own routes and the site's. It is for those who check them.
+func (s *Server) Routes() []Route { return slices.Clone(s.routes) }
 
 // httpsOnly returns a copy of conf for TLS 1.3 and HTTP/1.1, which is what fasthttp speaks.
 func httpsOnly(conf *tls.Config) *tls.Config {
@@ -215,6 +220,7 @@ func (s *Server) mount(site Site) error {
 		if err := r.check(); err != nil {
 			return err
 		}
+		s.routes = append(s.routes, r)
 		if r.Method == "GET" {
 			s.app.Get(r.Path, s.serve(r)) // answers HEAD too
 		} else {

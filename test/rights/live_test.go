@@ -1,0 +1,470 @@
+package rights_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha1" // #nosec G505 -- what RFC 6238 asks for
+	"crypto/tls"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"stockade/edge/store"
+	"stockade/internal/web"
+	"stockade/test/play"
+	"stockade/test/rig"
+)
+
+const password = "lanterns over the seventh quay"
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reader is a browser without scripts.
+type reader struct {
+	base, csrf string
+	client     *http.Client
+}
+
+func newReader(t *testing.T, base string) *reader {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	must(t, err)
+	return &reader{base: base, client: &http.Client{Jar: jar, Timeout: rig.Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{MaxIdleConnsPerHost: 2, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true}}}} // #nosec G402 -- certificates are other tests' subject
+}
+
+var csrfOf = regexp.MustCompile(`name="csrf" (?:content|value)="([^"]*)"`)
+
+// ask sends one request. Of a stream only the head is read.
+func (r *reader) ask(t *testing.T, method, path, body string) (status int, text string) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, method, r.base+path, strings.NewReader(body))
+	must(t, err)
+	if method == http.MethodPost {
+		req.Header.Set("X-CSRF-Token", r.csrf)
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if strings.HasPrefix(path, "/api/") {
+			req.Header.Set("Content-Type", "application/json")
+		}
+	}
+	req.Header.Set("Accept-Language", "en")
+	res, err := r.client.Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer res.Body.Close()
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+		return res.StatusCode, ""
+	}
+	b, err := io.ReadAll(res.Body)
+	must(t, err)
+	return res.StatusCode, string(b)
+}
+
+// form reads a page and posts its form.
+func (r *reader) form(t *testing.T, page, to string, fields url.Values) (int, string) {
+	t.Helper()
+	status, text := r.ask(t, http.MethodGet, page, "")
+	if m := csrfOf.FindStringSubmatch(text); m != nil {
+		r.csrf = m[1]
+	} else {
+		t.Fatalf("GET %s: %d without a form", page, status)
+	}
+	fields.Set("csrf", r.csrf)
+	return r.ask(t, http.MethodPost, to, fields.Encode())
+}
+
+// settle fetches the token that changes need now.
+func (r *reader) settle(t *testing.T) {
+	t.Helper()
+	status, text := r.ask(t, http.MethodGet, "/account", "")
+	m := csrfOf.FindStringSubmatch(text)
+	if status != http.StatusOK || m == nil {
+		t.Fatalf("own account: %d %.200s", status, text)
+	}
+	r.csrf = m[1]
+}
+
+func (r *reader) signIn(t *testing.T, name string) int {
+	t.Helper()
+	status, _ := r.form(t, "/login", "/login", url.Values{"username": {name}, "password": {password}})
+	return status
+}
+
+// company is a hub and a node in each of two warehouses, with people of every ready role in each.
+type company struct {
+	*play.Site
+	hub, edge string
+	boss      *reader
+	people    map[string]*reader // at the hub, signed in
+}
+
+var activationOf = regexp.MustCompile(`[2-9A-HJ-NP-Z]{4}(?:-[2-9A-HJ-NP-Z]{4}){5}`)
+
+func newCompany(t *testing.T) *company {
+	t.Helper()
+	s, err := play.NewSite(t.Context(), play.Options{Dir: t.TempDir(), Log: t.Output()})
+	must(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(s.Logs())
+		}
+		s.Close()
+	})
+	const code = "]E06901234567892"
+	must(t, s.Catalogue(t.Context(), [][]byte{[]byte(code)}))
+	for _, p := range s.Players {
+		must(t, p.Play(t.Context(), []byte(code+"\r")))
+	}
+	at, err := s.Hub.Addresses()
+	must(t, err)
+	c := &company{Site: s, hub: at.Pages, people: map[string]*reader{}}
+	c.edge, err = s.Edges[0].Pages()
+	must(t, err)
+	line, err := s.Hub.Process.Line(t.Context(), "one-time code")
+	must(t, err)
+	_, first, _ := strings.Cut(line, "one-time code: ")
+	c.boss = newReader(t, c.hub)
+	if status, text := c.boss.form(t, "/first", "/first", url.Values{"code": {strings.TrimSpace(first)}, "username": {"chen"}, "password": {password}}); status != http.StatusSeeOther {
+		t.Fatalf("first account: %d %.300s", status, text)
+	}
+	c.boss.settle(t)
+	for _, role := range roles {
+		for _, w := range []string{"SHA", "CTU"} {
+			c.add(t, role+"-"+w, role, w)
+		}
+	}
+	return c
+}
+
+// add makes an account by the pages, and its person chooses a password.
+func (c *company) add(t *testing.T, name, role, warehouse string) {
+	t.Helper()
+	status, text := c.boss.ask(t, http.MethodPost, "/people/new", url.Values{"csrf": {c.boss.csrf}, "name": {name}, "display": {"Person " + warehouse}, "role": {role}, "warehouses": {warehouse}}.Encode())
+	code := activationOf.FindString(text)
+	if status != http.StatusOK || code == "" {
+		t.Fatalf("account %s: %d %.500s", name, status, text)
+	}
+	r := newReader(t, c.hub)
+	if status, text := r.form(t, "/activate", "/activate", url.Values{"code": {code}, "password": {password}}); status != http.StatusSeeOther {
+		t.Fatalf("activation of %s: %d %.500s", name, status, text)
+	}
+	r.settle(t)
+	c.people[name] = r
+}
+
+// heard waits until the node of a warehouse knows what f looks for.
+func (c *company) heard(t *testing.T, i int, what string, f func(*store.Tx) (bool, error)) {
+	t.Helper()
+	must(t, rig.Until(t.Context(), what, func() (ok bool, err error) {
+		err = play.WithStore(t.Context(), c.Edges[i], func(s *store.Store) error {
+			return s.View(t.Context(), func(tx *store.Tx) (err error) { ok, err = f(tx); return err })
+		})
+		return ok, err
+	}))
+}
+
+// judge compares an answer with what is wanted.
+func judge(t *testing.T, who, route, wanted string, status int, text string) {
+	t.Helper()
+	good := false
+	switch wanted {
+	case "allow":
+		good = status != http.StatusUnauthorized && status != http.StatusForbidden && status < 500
+	case "deny":
+		good = status == http.StatusForbidden
+	case "nothing":
+		good = status == http.StatusNotFound
+	}
+	if !good {
+		t.Errorf("%s: %s: want %s, got %d %.160s", who, route, wanted, status, strings.Join(strings.Fields(text), " "))
+	}
+}
+
+func TestEveryRoleAtEveryRoute(t *testing.T) {
+	c := newCompany(t)
+	hub, edge := routesOf(t)
+	c.heard(t, 0, "the last account at the node", func(tx *store.Tx) (bool, error) {
+		all, err := tx.Members()
+		for _, m := range all {
+			if m.Account == "auditor-sha" && m.Password != "" {
+				return true, err
+			}
+		}
+		return false, err
+	})
+	t.Run("strangers", func(t *testing.T) { c.strangers(t, hub) })
+	t.Run("hub", func(t *testing.T) {
+		for name, r := range c.people {
+			c.tryHub(t, hub, name, r)
+		}
+	})
+	t.Run("hostile", c.hostile)
+	factor := c.enrol(t, "warehouse-lead-SHA")
+	t.Run("feed", c.feed)
+	c.Cut()
+	t.Run("edge without uplink", func(t *testing.T) { c.tryEdge(t, edge, factor) })
+}
+
+// strangers: whoever is not signed in gets nothing but the sign-in pages.
+func (c *company) strangers(t *testing.T, routes []web.Route) {
+	r := newReader(t, c.hub)
+	if _, text := r.ask(t, http.MethodGet, "/login", ""); csrfOf.MatchString(text) {
+		r.csrf = csrfOf.FindStringSubmatch(text)[1]
+	}
+	for _, route := range routes {
+		e := hubRoutes[route.Method+" "+route.Path]
+		if e.about == anybody {
+			continue
+		}
+		status, text := r.ask(t, route.Method, e.address(route, "edge-1", "SHA"), e.form)
+		if status != http.StatusUnauthorized && status != http.StatusSeeOther || route.Method == http.MethodGet && strings.Contains(text, "Person") {
+			t.Errorf("%s %s: %d to a stranger", route.Method, route.Path, status)
+		}
+	}
+}
+
+// tryHub lets one person ask for everything, and for the things of both warehouses.
+func (c *company) tryHub(t *testing.T, routes []web.Route, name string, r *reader) {
+	role, own := name[:len(name)-4], name[len(name)-3:]
+	nodes := map[string]string{"SHA": "edge-1", "CTU": "edge-2"}
+	for _, route := range routes {
+		e := hubRoutes[route.Method+" "+route.Path]
+		if e.about <= self {
+			continue // own accounts are package web's subject
+		}
+		for w, node := range nodes {
+			address := e.address(route, node, w)
+			if e.about != object && w != own {
+				continue
+			}
+			status, text := r.ask(t, route.Method, address, e.form)
+			judge(t, name, route.Method+" "+address, want(e, role, route.Permission, w != own), status, text)
+			if other := map[string]string{"SHA": "CTU", "CTU": "SHA"}[own]; reachOf(role, route.Permission) == "home" && route.Method == http.MethodGet && w == own &&
+				!strings.HasPrefix(route.Path, "/labels") && // a template shows samples
+				(strings.Contains(text, other+"/") || strings.Contains(text, nodes[other]) || strings.Contains(text, "Person "+other)) {
+				t.Errorf("%s: %s shows something of %s", name, address, other)
+			}
+			if status == http.StatusOK && e.about == rows && reachOf(role, route.Permission) == "everywhere" && route.Path == "/api/v1/stock" && !(strings.Contains(text, "SHA/") && strings.Contains(text, "CTU/")) {
+				t.Errorf("%s sees everywhere, but not all stock: %s", name, text)
+			}
+		}
+	}
+}
+
+// hostile is what somebody tries who knows more than their pages show.
+func (c *company) hostile(t *testing.T) {
+	worker, manager := c.people["warehouse-worker-SHA"], c.people["branch-manager-SHA"]
+	for what, post := range map[string]struct {
+		by   *reader
+		path string
+		form url.Values
+	}{
+		"a worker gives himself a role": {worker, "/people/change", url.Values{"name": {"warehouse-worker-SHA"}, "role": {"operations", "security-administrator"}, "warehouses": {"SHA CTU"}}},
+		"a manager makes an account":    {manager, "/people/new", url.Values{"name": {"puppet"}, "role": {"operations"}}},
+		"a worker accepts a batch":      {worker, "/held/00/accept", url.Values{"reason": {"x"}}},
+	} {
+		post.form.Set("csrf", post.by.csrf)
+		if status, _ := post.by.ask(t, http.MethodPost, post.path, post.form.Encode()); status != http.StatusForbidden {
+			t.Errorf("%s: %d", what, status)
+		}
+	}
+	// fields that no form of one's own account has
+	for _, path := range []string{"/account/notices", "/language"} {
+		worker.ask(t, http.MethodPost, path, url.Values{"csrf": {worker.csrf}, "upto": {"0"}, "language": {"en"}, "next": {"/"}, "role": {"operations"}, "roles": {"operations"}, "warehouses": {"CTU"}, "warehouse": {"CTU"}}.Encode())
+	}
+	if status, _ := worker.ask(t, http.MethodGet, "/nodes", ""); status != http.StatusForbidden {
+		t.Errorf("a worker reads nodes after posting roles: %d", status)
+	}
+	// addresses of another warehouse, and filters that ask for it
+	for _, path := range []string{"/api/v1/stock?warehouse=CTU", "/api/v1/stock?q=CTU", "/?warehouse=CTU", "/api/v1/items/06901234567892/movements?limit=1000"} {
+		if status, text := worker.ask(t, http.MethodGet, path, ""); status != http.StatusOK || strings.Contains(text, "CTU/") || strings.Contains(text, "edge-2") {
+			t.Errorf("%s: %d, shows the other warehouse: %t", path, status, strings.Contains(text, "CTU/"))
+		}
+	}
+	// the administrator does not raise herself, nor give roles that exclude each other
+	for what, form := range map[string]url.Values{
+		"raises herself":       {"name": {"chen"}, "role": {"operations", "security-administrator", "finance"}},
+		"excludes each other":  {"name": {"auditor-SHA"}, "role": {"auditor", "system-administrator"}},
+		"a role that is none":  {"name": {"auditor-SHA"}, "role": {"root"}},
+		"a warehouse by force": {"name": {"auditor-SHA"}, "role": {"auditor"}, "warehouses": {"../CTU"}},
+	} {
+		form.Set("csrf", c.boss.csrf)
+		if status, _ := c.boss.ask(t, http.MethodPost, "/people/change", form.Encode()); status != http.StatusConflict && status != http.StatusUnprocessableEntity {
+			t.Errorf("the administrator %s: %d", what, status)
+		}
+	}
+}
+
+// set gives an account another role.
+func (c *company) set(t *testing.T, name, role, warehouses string) {
+	t.Helper()
+	status, text := c.boss.ask(t, http.MethodPost, "/people/change", url.Values{"csrf": {c.boss.csrf}, "name": {name}, "role": {role}, "warehouses": {warehouses}}.Encode())
+	if status != http.StatusSeeOther {
+		t.Fatalf("change of %s: %d %.300s", name, status, text)
+	}
+}
+
+// enrol gives a person an authenticator at the hub and returns its secret.
+func (c *company) enrol(t *testing.T, name string) []byte {
+	t.Helper()
+	r := c.people[name]
+	if status, text := r.ask(t, http.MethodPost, "/account/factor/begin", url.Values{"csrf": {r.csrf}}.Encode()); status != http.StatusSeeOther {
+		t.Fatalf("begin: %d %.300s", status, text)
+	}
+	_, page := r.ask(t, http.MethodGet, "/account/factor/new", "")
+	text := regexp.MustCompile(`(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}`).FindString(page)
+	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(text, " ", ""))
+	must(t, err)
+	if status, text := r.ask(t, http.MethodPost, "/account/factor/new", url.Values{"csrf": {r.csrf}, "code": {totp(secret, time.Now())}}.Encode()); status != http.StatusOK {
+		t.Fatalf("confirm: %d %.300s", status, text)
+	}
+	r.settle(t)
+	return secret
+}
+
+// totp is RFC 6238 with SHA-1, six digits and 30 seconds.
+func totp(secret []byte, at time.Time) string {
+	m := hmac.New(sha1.New, secret)
+	_ = binary.Write(m, binary.BigEndian, at.Unix()/30) // a hash takes everything
+	sum := m.Sum(nil)
+	off := sum[len(sum)-1] & 15
+	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[off:])&0x7fffffff%1_000_000)
+}
+
+// feed: what flows to a node is of its own warehouse, and as little as it takes.
+func (c *company) feed(t *testing.T) {
+	for i, w := range []string{"SHA", "CTU"} {
+		c.heard(t, i, "people of "+w, func(tx *store.Tx) (bool, error) {
+			all, err := tx.Members()
+			factors := 0
+			for _, m := range all {
+				if m.Withdrawn || !strings.HasSuffix(string(m.Account), strings.ToLower(w)) || len(m.Warehouses) != 1 || string(m.Warehouses[0]) != w {
+					t.Errorf("the node of %s knows %+v", w, m)
+				}
+				factors += len(m.Factors)
+			}
+			return len(all) == len(roles) && factors == 1-i, err
+		})
+	}
+}
+
+// tryEdge lets everybody of the warehouse sign in at its node, which hears nothing, and ask for everything.
+func (c *company) tryEdge(t *testing.T, routes []web.Route, factor []byte) {
+	for _, role := range roles {
+		name := role + "-SHA"
+		r := newReader(t, c.edge)
+		if status := r.signIn(t, name); status != http.StatusSeeOther {
+			t.Errorf("%s at the node: %d", name, status)
+			continue
+		}
+		if role == "warehouse-lead" { // the code that enrolled may be the present one: at the node it is another store that has seen none
+			if status, text := r.form(t, "/login/code", "/login/code", url.Values{"code": {totp(factor, time.Now())}}); status != http.StatusSeeOther {
+				t.Errorf("the code of an authenticator at the node: %d %.200s", status, text)
+				continue
+			}
+		}
+		r.settle(t)
+		for _, route := range routes {
+			e := edgeRoutes[route.Method+" "+route.Path]
+			if e.about <= self {
+				continue
+			}
+			status, text := r.ask(t, route.Method, e.address(route, "edge-1", "SHA"), e.form)
+			judge(t, name, "edge "+route.Method+" "+route.Path, want(e, role, route.Permission, false), status, text)
+		}
+		for _, path := range []string{"/account/password", "/account/factor/new"} {
+			if status, text := r.ask(t, http.MethodGet, path, ""); status != http.StatusConflict || !strings.Contains(text, "headquarters") {
+				t.Errorf("%s: %s at the node: %d %.200s", name, path, status, text)
+			}
+		}
+	}
+	for _, name := range []string{"warehouse-worker-CTU", "operations-CTU"} {
+		if status := newReader(t, c.edge).signIn(t, name); status != http.StatusUnauthorized {
+			t.Errorf("%s, of another warehouse, at the node: %d", name, status)
+		}
+	}
+	c.changed(t)
+}
+
+// changed: what the hub changes while the node is away takes effect there at the next contact, also in sessions that are open.
+func (c *company) changed(t *testing.T) {
+	open := map[string]*reader{}
+	for _, role := range []string{"warehouse-worker", "branch-manager", "finance"} {
+		open[role] = newReader(t, c.edge)
+		if status := open[role].signIn(t, role+"-SHA"); status != http.StatusSeeOther {
+			t.Fatalf("%s at the node: %d", role, status)
+		}
+	}
+	look := func(role, path string) int { status, _ := open[role].ask(t, http.MethodGet, path, ""); return status }
+	c.boss.ask(t, http.MethodPost, "/people/disable", url.Values{"csrf": {c.boss.csrf}, "name": {"warehouse-worker-SHA"}}.Encode())
+	c.set(t, "branch-manager-SHA", "branch-manager", "CTU")
+	c.set(t, "finance-SHA", "warehouse-lead", "SHA")
+	if status, _ := c.people["finance-SHA"].ask(t, http.MethodGet, "/exceptions", ""); status != http.StatusOK {
+		t.Errorf("at the hub a new role does not work in an open session: %d", status)
+	}
+	if status, _ := c.people["warehouse-worker-SHA"].ask(t, http.MethodGet, "/", ""); status != http.StatusSeeOther {
+		t.Errorf("at the hub a disabled person reads on: %d", status)
+	}
+	for role, path := range map[string]string{"warehouse-worker": "/stock", "branch-manager": "/stock"} {
+		if status := look(role, path); status != http.StatusOK {
+			t.Errorf("without contact %s gets %d: the node can not know yet", role, status)
+		}
+	}
+	if status := look("finance", "/printing"); status != http.StatusForbidden {
+		t.Errorf("finance at printing: %d", status)
+	}
+	c.Mend()
+	for role, want := range map[string]struct {
+		path   string
+		status int
+	}{"warehouse-worker": {"/stock", http.StatusSeeOther}, "branch-manager": {"/stock", http.StatusSeeOther}, "finance": {"/printing", http.StatusOK}} {
+		must(t, rig.Until(t.Context(), fmt.Sprintf("%s to get %d", role, want.status), func() (bool, error) { return look(role, want.path) == want.status, nil }))
+	}
+	for _, name := range []string{"warehouse-worker-SHA", "branch-manager-SHA"} {
+		if status := newReader(t, c.edge).signIn(t, name); status != http.StatusUnauthorized {
+			t.Errorf("%s signs in at the node: %d", name, status)
+		}
+	}
+	c.refusals(t)
+}
+
+// refusals stand in the hub's audit trail, few of them however often somebody tries.
+func (c *company) refusals(t *testing.T) {
+	for range 20 {
+		c.people["seller-SHA"].ask(t, http.MethodGet, "/nodes", "")
+	}
+	dir := filepath.Join(t.TempDir(), "export")
+	_, err := c.Hub.CLI(t.Context(), "audit", "export", dir)
+	must(t, err)
+	var text []byte
+	must(t, filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(p) // #nosec G304 -- in a folder of the test's own
+		text = append(text, b...)
+		return err
+	}))
+	if n := bytes.Count(text, []byte("access.refused")); n < 20 || n > 2000 {
+		t.Errorf("%d refusals in the audit trail", n)
+	}
+}
