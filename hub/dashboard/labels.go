@@ -90,8 +90,9 @@ type labelsView struct {
 }
 
 type labelRows struct {
-	Lang web.Lang
-	Rows []LabelRow
+	Lang  web.Lang
+	Write bool // whether the reader may write templates
+	Rows  []LabelRow
 }
 
 func (d *dashboard) getLabels(v *web.Visit) error {
@@ -99,7 +100,7 @@ func (d *dashboard) getLabels(v *web.Visit) error {
 	if err != nil {
 		return err
 	}
-	view := labelsView{Offered: labelRows{Lang: v.Lang}, Withdrawn: labelRows{Lang: v.Lang}, Kinds: label.Kinds(), Chinese: d.LabelFont()}
+	view := labelsView{Offered: labelRows{Lang: v.Lang, Write: v.May("label.write")}, Withdrawn: labelRows{Lang: v.Lang, Write: v.May("label.write")}, Kinds: label.Kinds(), Chinese: d.LabelFont()}
 	for _, r := range all {
 		if r.State == "withdrawn" {
 			view.Withdrawn.Rows = append(view.Withdrawn.Rows, r)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"stockade/internal/web"
+	"stockade/protocol/access"
 	"stockade/protocol/stock"
 )
 
@@ -141,6 +142,11 @@ func (d *dashboard) getBatch(v *web.Visit) error {
 	b, err := d.Batch(v.UserContext(), Place{Node: stock.NodeID(v.Params("node")), Epoch: epoch, Seq: seq}, v.Rows("movement.read").Any)
 	if err != nil {
 		return err
+	}
+	if !v.Decide("audit.read", access.Resource{}).Allowed {
+		for i := range b.Changes {
+			b.Changes[i].veil()
+		}
 	}
 	return v.Page("batch", b)
 }

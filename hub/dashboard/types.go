@@ -3,6 +3,7 @@ package dashboard
 import (
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"stockade/protocol/access"
@@ -155,6 +156,15 @@ func (c Change) Link() string {
 		return ""
 	}
 	return itemLink(c.SKU)
+}
+
+// veil takes from an entry of the audit trail about people and their rights what only auditors read. That it is there, and when, stays.
+func (c *Change) veil() {
+	kind, _, _ := strings.Cut(c.Act, ".")
+	switch kind {
+	case "signin", "signout", "account", "factor", "session", "access":
+		c.Actor, c.Session, c.Terminal, c.Object, c.Outcome, c.Detail = "", "", "", "", "", nil
+	}
 }
 
 // MovementQuery asks for what was moved and counted of an item, the newest first.

@@ -126,6 +126,16 @@ func (p *pages) render(v *Visit, name string, data any) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// home returns the first page of the menu that the reader may see, or that of their own account.
+func (p *pages) home(v *Visit) string {
+	for _, m := range p.menu {
+		if m.Path != "/" && v.May(m.Permission) {
+			return m.Path
+		}
+	}
+	return "/account"
+}
+
 // funcs are the functions that templates may call.
 func (s *Server) funcs(l Lang) template.FuncMap {
 	return template.FuncMap{

@@ -133,7 +133,7 @@ type Server struct {
 	pages  *pages
 	assets *assets
 	log    *slog.Logger
-	open   chan struct{}   // a place for each open event stream
+	open   chan struct{} // a place for each open event stream
 	routes []Route
 	ctx    context.Context // ends the event streams when Serve ends
 	end    context.CancelFunc
@@ -251,6 +251,9 @@ func (s *Server) serve(r Route) fiber.Handler {
 				return err
 			}
 			d = s.decide(v.Person, r.Permission)
+		}
+		if !d.Allowed && r.Method == "GET" && r.Path == "/" {
+			return v.See(s.pages.home(v)) // nobody is refused for having signed in
 		}
 		if !d.Allowed {
 			return v.refuse(access.Permission(r.Permission), d.Reason)

@@ -35,7 +35,7 @@ after(async () => {
 step("the account page", async () => {
   await p.page.getByRole("link", { name }).click();
   await p.page.getByRole("heading", { name: "我的账号" }).waitFor();
-  await p.page.getByText("系统管理员").waitFor();
+  await p.page.getByText("安全管理员").waitFor();
   await inspect(p, "account");
 });
 

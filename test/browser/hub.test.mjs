@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { launch, steps, until } from "./browser.mjs";
 import { catalogue, ean, gs1, items, milk, oil, rice, soap } from "./goods.mjs";
 import { glance, inspect } from "./look.mjs";
-import { begin } from "./people.mjs";
+import { begin, join } from "./people.mjs";
 import { start } from "./rig.mjs";
 
 const data = ["收货口", "发货口", "样品茶", "个", "货架", ...items.map((i) => i.name), ...items.map((i) => i.unit)];
@@ -91,10 +91,16 @@ step("the nodes and the head of the audit log", async () => {
   await row("sh-1", "正常").waitFor();
   await row("cd-1", "正常").waitFor();
   await inspect(p, "hub-nodes", data);
-  await p.visit(hub.address, "/audit");
-  await appears("both nodes have co-signed", 2, row("-1"));
-  assert.match(await p.page.locator("pre").innerText(), /\n\d+\n[A-Za-z0-9+/]{43}=\n\n— /);
-  await inspect(p, "hub-audit", data);
+  assert.equal((await p.visit(hub.address, "/audit")).status(), 403); // that is somebody else's
+  const auditor = await join(browser, p, hub.address, "审计小李", "auditor");
+  await auditor.visit(hub.address, "/"); // leads to what an auditor may see
+  await until("both nodes have co-signed", async () => {
+    await auditor.page.reload();
+    return (await auditor.page.locator("tbody tr").filter({ hasText: "-1" }).count()) === 2;
+  });
+  assert.match(await auditor.page.locator("pre").innerText(), /\n\d+\n[A-Za-z0-9+/]{43}=\n\n— /);
+  await inspect(auditor, "hub-audit", [...data, "审计小李"]);
+  await auditor.leave();
 });
 
 step("goods that went out unseen are a case, and close when it is cleared up", async () => {
@@ -146,8 +152,14 @@ step("two machines with one node's card: a person decides", async () => {
   await glance(p, "hub-dispute", data);
   await twin.leave();
   await rig.call({ do: "unclone" });
-  await row("cd-1").getByLabel("理由（必填）").fill("备用机已关机");
-  await Promise.all([p.page.waitForEvent("load"), row("cd-1").getByRole("button", { name: "副本已停用，结束争议" }).click()]);
+  assert.equal(await row("cd-1").getByRole("button").count(), 0); // operations see it, a system administrator decides
+  const admin = await join(browser, p, hub.address, "系统小赵", "system-administrator");
+  await admin.visit(hub.address, "/nodes");
+  const dispute = admin.page.locator("tbody tr").filter({ hasText: "cd-1" });
+  await dispute.getByLabel("理由（必填）").fill("备用机已关机");
+  await Promise.all([admin.page.waitForEvent("load"), dispute.getByRole("button", { name: "副本已停用，结束争议" }).click()]);
+  await admin.leave();
+  await p.visit(hub.address, "/nodes");
   await appears("the end of the dispute", 1, row("cd-1", "正常"));
 });
 

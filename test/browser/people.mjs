@@ -36,6 +36,23 @@ export async function begin(p, { address, code }) {
   await p.page.getByRole("navigation").waitFor();
 }
 
+/** join lets the person p, who administers people at that address, make an account with a role, and returns its person, signed in. */
+export async function join(browser, p, address, who, role, warehouses = "") {
+  await p.visit(address, "/people/new");
+  await p.page.fill("#name", who);
+  if (warehouses) await p.page.fill("#warehouses", warehouses);
+  await p.page.locator(`input[name="role"][value="${role}"]`).check();
+  await p.page.locator("main form button.btn-primary").click();
+  const activation = await p.page.locator(".activation").innerText();
+  const other = await browser.person();
+  await other.visit(address, "/activate");
+  await other.page.fill("#code", activation);
+  await other.page.fill("#password", password + who);
+  await other.page.click("form.gate-card button.btn-primary");
+  await other.page.getByRole("button", { name: "退出" }).waitFor();
+  return other;
+}
+
 /** firstForm fills in the form of the first use and sends it. */
 export async function firstForm(p, code, who, secret) {
   await p.page.fill("#code", code);

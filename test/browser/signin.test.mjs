@@ -57,7 +57,7 @@ for (const where of ["hub", "edge"]) {
     assert.equal(pathOf(), "/login");
     if (where === "edge") await inspect(p, "login");
 
-    const inside = where === "hub" ? "/audit" : "/movements";
+    const inside = where === "hub" ? "/exceptions" : "/movements";
     await p.visit(address, inside); // who is out is asked, and then led on
     assert.equal(pathOf(), "/login");
     await signIn(p, "not the password at all");

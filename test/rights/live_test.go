@@ -190,7 +190,7 @@ func judge(t *testing.T, who, route, wanted string, status int, text string) {
 	case "allow":
 		good = status != http.StatusUnauthorized && status != http.StatusForbidden && status < 500
 	case "deny":
-		good = status == http.StatusForbidden
+		good = status == http.StatusForbidden || strings.HasSuffix(route, "GET /") && status == http.StatusSeeOther // led to the first page of one's own
 	case "nothing":
 		good = status == http.StatusNotFound
 	}

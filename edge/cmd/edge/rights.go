@@ -88,8 +88,10 @@ func (n *node) lentTo(a access.Account) access.Subject {
 // lastWord returns the hub's clock at its last signed word, and what it shows now if it went on since as this machine counts: setting
 // the machine's clock does not move that.
 func (n *node) lastWord() (at, since time.Time) {
-	if st := n.uplink.Status(); !st.HubTime.IsZero() {
-		return st.HubTime, st.HubTime.Add(time.Since(st.LastWord))
+	if n.uplink != nil {
+		if st := n.uplink.Status(); !st.HubTime.IsZero() {
+			return st.HubTime, st.HubTime.Add(time.Since(st.LastWord))
+		}
 	}
 	return n.enrolment.HubTime, n.enrolment.HubTime.Add(time.Since(n.began))
 }
@@ -117,7 +119,15 @@ func (n *node) trusted() (clockOK, contact bool) {
 	if now.Before(known.Add(-clock.MaxAhead)) {
 		return false, contact
 	}
-	return n.clock.Quality() != clock.Unsynced || contact && !machineTime().Before(known.Add(-clock.MaxAhead)), contact
+	return n.clock.Quality() != clock.Unsynced || contact && !n.machine().Before(known.Add(-clock.MaxAhead)), contact
+}
+
+// machine is what this machine's own clock shows.
+func (n *node) machine() time.Time {
+	if n.shown != nil {
+		return n.shown()
+	}
+	return machineTime()
 }
 
 // roles are those that people here can have.

@@ -48,8 +48,9 @@ type node struct {
 	previews  *preview.Drawer  // one at a time: a small Pi has better uses for its memory
 
 	certificates *certificates
-	began        time.Time    // when the program started
-	desk         *rights.Desk // decides who may do what
+	shown        func() time.Time // this machine's clock in tests; nil for the real one
+	began        time.Time        // when the program started
+	desk         *rights.Desk     // decides who may do what
 	accounts     *identity.Service
 	lent         atomic.Pointer[map[access.Account]access.Subject]
 }
