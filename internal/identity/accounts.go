@@ -340,6 +340,19 @@ func (s *Service) Recover(ctx context.Context, by Person, name string) (code str
 	return code, err
 }
 
+// Promote gives an account one role in the place of all it had. It is for who commands the machine when nobody is left who gives roles.
+func (s *Service) Promote(ctx context.Context, by Person, name, role string) error {
+	return s.on(ctx, by, name, func(tx *vault.Tx, key string, a Account) error {
+		if err := grant(tx, key, []string{role}, a.Warehouses); err != nil {
+			return err
+		}
+		if err := s.tell(tx, key, "rights_changed", map[string]string{"by": "hub account recover"}); err != nil {
+			return err
+		}
+		return s.note(tx, "account.changed", key, "ok", by, map[string]string{"roles": role, "roles_before": strings.Join(a.Roles, " ")})
+	})
+}
+
 // EndSessions ends all sessions of a person.
 func (s *Service) EndSessions(ctx context.Context, by Person, name string) error {
 	return s.on(ctx, by, name, func(tx *vault.Tx, key string, _ Account) error {

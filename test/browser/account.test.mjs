@@ -9,7 +9,7 @@ import { start } from "./rig.mjs";
 
 const step = steps(test);
 const worker = "李师傅", workersPassword = "三更灯火五更鸡-正是男儿读书时", another = "山重水复疑无路-柳暗花明又一村";
-let rig, hub, browser, p, phone, app, codes, activation;
+let rig, hub, browser, p, n, phone, app, codes, activation;
 const pathOf = (who = p) => new URL(who.page.url()).pathname;
 const said = (sentence, who = p) => who.page.getByRole("alert").filter({ hasText: sentence }).waitFor();
 const press = (label, who = p) => who.page.getByRole("button", { name: label, exact: true }).click();
@@ -24,6 +24,8 @@ before(async () => {
   browser = await launch();
   p = await browser.person();
   phone = await browser.person({ userAgent: "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/139.0 Mobile Safari/537.36" });
+  n = await browser.person();
+  await begin(n, rig.nodes[0]); // while the hub knows nobody of this warehouse
   await begin(p, rig.hub);
 });
 
@@ -241,8 +243,6 @@ step("wrong codes end in a wait", async () => {
 });
 
 step("the node shows one's own account, and no others", async () => {
-  const n = await browser.person();
-  await begin(n, rig.nodes[0]);
   await n.visit(rig.nodes[0].address, "/account");
   await n.page.getByRole("heading", { name: "我的账号" }).waitFor();
   assert.equal((await n.visit(rig.nodes[0].address, "/people")).status(), 404);

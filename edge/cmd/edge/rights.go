@@ -115,11 +115,16 @@ func (n *node) trusted() (clockOK, contact bool) {
 	if known.After(now) {
 		latest = known
 	}
-	contact = latest.Sub(at) <= cmp.Or(time.Duration(n.config.OfflineLimit), defaultOffline)
+	limit := cmp.Or(time.Duration(n.config.OfflineLimit), defaultOffline)
+	contact = latest.Sub(at) <= limit
 	if now.Before(known.Add(-clock.MaxAhead)) {
 		return false, contact
 	}
-	return n.clock.Quality() != clock.Unsynced || contact && !n.machine().Before(known.Add(-clock.MaxAhead)), contact
+	if n.clock.Quality() != clock.Unsynced {
+		return true, contact
+	}
+	shown := n.machine()
+	return contact && !shown.Before(known.Add(-clock.MaxAhead)) && shown.Sub(at) <= limit, contact
 }
 
 // machine is what this machine's own clock shows.

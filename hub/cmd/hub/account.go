@@ -75,6 +75,7 @@ func (h *hub) recordAs(vtx *vault.Tx, who auditlog.Who, e change.Entry) error {
 // accountRecover lets a person back in when no administrator is left who could: for instance the only one, who has lost the
 // telephone and the recovery codes. Whoever may run it has the store and its key anyway.
 func (c *command) accountRecover(ctx context.Context, args []string) error {
+	administrator := c.flags.Bool("administrator", false, "")
 	if err := c.parse(args); err != nil {
 		return err
 	}
@@ -88,6 +89,9 @@ func (c *command) accountRecover(ctx context.Context, args []string) error {
 			return err
 		}
 		code, err := people.Recover(ctx, identity.Person{}, c.args[0])
+		if err == nil && *administrator {
+			err = people.Promote(ctx, identity.Person{}, c.args[0], string(access.SecurityAdmin))
+		}
 		if err != nil {
 			return err
 		}

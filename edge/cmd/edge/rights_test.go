@@ -1,0 +1,192 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"stockade/edge/store"
+	"stockade/edge/store/storetest"
+	"stockade/internal/identity"
+	"stockade/internal/vault"
+	"stockade/protocol/access"
+	"stockade/protocol/change"
+	"stockade/protocol/clock"
+	"stockade/protocol/delivery"
+	"stockade/protocol/feed"
+	"stockade/protocol/stock"
+)
+
+// rightsBench is a node that decides who may do what, without pages and without a line to the hub.
+type rightsBench struct {
+	*node
+	t      *testing.T
+	people *identity.Service
+	wall   time.Time // what the machine's clock shows
+}
+
+var lastWord = time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
+
+func newRightsBench(t *testing.T) *rightsBench {
+	t.Helper()
+	b := &rightsBench{t: t, wall: lastWord.Add(time.Hour)}
+	show := func() time.Time { return b.wall }
+	b.node = &node{config: config{Zone: "Asia/Shanghai"}, log: slog.New(slog.DiscardHandler), store: storetest.Enrolled(t, t.TempDir(), "sh-1"), enrolment: storetest.Enrolment("sh-1"),
+		clock: clock.New(show, 0), shown: show, began: time.Now()}
+	b.enrolment.Trust.Warehouse, b.enrolment.HubTime = storetest.Warehouse, lastWord
+	b.clock.Sure(lastWord)
+	var err error
+	b.people, err = identity.Open(t.Context(), b.store.Vault(), identity.Options{Now: b.clock.Wall, Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil }})
+	if err == nil {
+		err = b.openRights(t.Context(), b.people)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// hear takes in a chunk of a feed, as the sync core does once it has believed it.
+func (b *rightsBench) hear(name string, version uint64, entries ...any) {
+	b.t.Helper()
+	list := make([]feed.Entry, len(entries))
+	for i, v := range entries {
+		var err error
+		if e, ok := v.(feed.Entry); ok {
+			list[i] = e
+		} else if list[i], err = access.Pack(v); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	err := b.store.Update(b.t.Context(), func(tx *store.Tx) error {
+		return tx.PutChunk(delivery.FeedPlace{LogEpoch: 1, Feed: name, Version: version}, change.Hash{byte(version)}, list)
+	})
+	if err = errors.Join(err, b.loadRights(b.t.Context())); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *rightsBench) account(name string) (a identity.Account, known bool) {
+	b.t.Helper()
+	a, err := b.people.Account(b.t.Context(), name)
+	if err != nil && !errors.Is(err, identity.ErrNobody) {
+		b.t.Fatal(err)
+	}
+	return a, err == nil
+}
+
+func member(roles ...access.RoleID) access.Member {
+	return access.Member{Account: "wang", Name: "Wang", Password: "$argon2id$x", Roles: roles, Warehouses: []stock.Warehouse{storetest.Warehouse}, Factors: []access.Factor{}}
+}
+
+// TestRightsAreHeard: roles, people and temporary grants of the feed decide, news replaces what was, and what this program can not read is
+// taken away.
+func TestRightsAreHeard(t *testing.T) {
+	b := newRightsBench(t)
+	who := identity.Person{Account: "Wang", Roles: []string{"look"}, Warehouses: []string{string(storetest.Warehouse)}}
+	may := func() bool { return b.desk.List(who, "stock.read").Allowed }
+	own := feed.Rights(storetest.Warehouse)
+	look := access.Role{ID: "look", Grants: []access.Grant{{Permission: "stock.read", Scope: access.Scope{Reach: access.Home, Whose: access.Anyone}}}}
+	if may() {
+		t.Fatal("a role that nobody has heard of allows something")
+	}
+	b.hear(own, 1, look, member("look"))
+	if a, known := b.account("wang"); !may() || !known || a.Name != "Wang" || len(a.Roles) != 1 {
+		t.Errorf("after the first word: %t, %+v", may(), a)
+	}
+	// A feed of another kind, or of another warehouse, says nothing about rights, whatever stands in it.
+	raised := member("look", "system-administrator")
+	for i, name := range []string{feed.Catalogue, feed.Rights("XYZ"), feed.Siblings(storetest.Warehouse)} {
+		b.hear(name, uint64(i)+1, access.Role{ID: "look"}, raised) // #nosec G115 -- small
+		if a, _ := b.account("wang"); !may() || len(a.Roles) != 1 {
+			t.Errorf("feed %s was believed about rights: %t, %+v", name, may(), a)
+		}
+	}
+	role, err := access.Pack(look)
+	if err != nil {
+		t.Fatal(err)
+	}
+	role.Version = 9 // of a newer hub: less may be allowed
+	b.hear(own, 2, role)
+	if may() {
+		t.Error("a role that can not be read lives on as it was")
+	}
+	now := b.clock.Wall()
+	b.hear(own, 3, look, access.Subject{Account: "wang", Temporary: []access.Temporary{{ID: "t1", Reason: "stock-taking", Approver: "li", From: now.Add(-time.Hour).UnixMilli(), Until: now.Add(time.Hour).UnixMilli(),
+		Grant: access.Grant{Permission: "case.read", Scope: access.Scope{Reach: access.Home, Whose: access.Anyone}}}}})
+	if d := b.desk.List(who, "case.read"); !may() || !d.Allowed || d.Reason != access.GrantedForATime {
+		t.Errorf("a temporary grant: %+v", d)
+	}
+	b.wall = b.wall.Add(2 * time.Hour)
+	if d := b.desk.List(who, "case.read"); d.Allowed {
+		t.Error("it lasts longer than it was given for")
+	}
+	entry, err := access.Pack(member("look"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry.Version = 2
+	b.hear(own, 4, entry)
+	if a, known := b.account("wang"); known {
+		t.Errorf("a person in a form that can not be read lives on as %+v", a)
+	}
+}
+
+// TestContact: the machine's own clock neither lengthens the time without the hub nor brings it back.
+func TestContact(t *testing.T) {
+	b := newRightsBench(t)
+	b.config.OfflineLimit = duration(14 * 24 * time.Hour)
+	for _, c := range []struct {
+		what    string
+		wall    time.Duration // from the hub's last word
+		clock   bool
+		contact bool
+	}{
+		{"an hour later", time.Hour, true, true},
+		{"at the last word", 0, true, true},
+		{"thirteen days later", 13 * 24 * time.Hour, true, true},
+		{"fifteen days later", 15 * 24 * time.Hour, false, false},
+		{"years behind", -3 * 365 * 24 * time.Hour, false, true},
+		{"a day behind", -24 * time.Hour, false, true},
+		{"years ahead", 10 * 365 * 24 * time.Hour, false, true}, // not believed at all: time goes on from the last word
+	} {
+		b.wall = lastWord.Add(time.Hour)
+		b.clock = clock.New(func() time.Time { return b.wall }, 0)
+		b.clock.Sure(lastWord)
+		b.wall = lastWord.Add(c.wall)
+		b.clock.Sure(lastWord)
+		ok, contact := b.trusted()
+		if ok != c.clock || contact != c.contact {
+			t.Errorf("%s: clock %t, contact %t; want %t, %t", c.what, ok, contact, c.clock, c.contact)
+		}
+	}
+}
+
+// TestAccountsOfTheNode: what was made here before rights were asked for gets the roles of the first account here.
+func TestAccountsOfTheNode(t *testing.T) {
+	b := newRightsBench(t)
+	people, err := identity.Open(t.Context(), b.store.Vault(), identity.Options{Now: b.clock.Wall, Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := people.FirstCode(t.Context())
+	if err == nil {
+		_, err = people.Begin(t.Context(), code, "li", "lanterns over the seventh quay", identity.From{Address: "192.0.2.1"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	later, err := identity.Open(t.Context(), b.store.Vault(), identity.Options{Now: b.clock.Wall, Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil },
+		FirstRoles: []string{"branch-manager", "warehouse-lead"}, FirstAt: []string{string(storetest.Warehouse)}})
+	if err == nil {
+		err = b.openRights(t.Context(), later)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := later.Account(t.Context(), "li")
+	if err != nil || len(a.Warehouses) != 1 || len(a.Roles) != 2 || a.Roles[0] != "branch-manager" {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
