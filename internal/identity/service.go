@@ -58,7 +58,8 @@ type Options struct {
 }
 
 // DefaultFirst returns the roles of the first account: it makes accounts and gives roles, also those of the system administrator and of
-// the auditor, whom the ready policy wants to be other people.
+// the auditor, whom the ready policy wants to be other people. The two together are what that policy gives to nobody later: while there
+// is only one person, there is nobody to keep them apart from.
 func DefaultFirst() []string {
 	return []string{string(access.Operations), string(access.SecurityAdmin)}
 }

@@ -7,7 +7,7 @@ import (
 	"stockade/internal/identity"
 )
 
-// TestRolesThatGoTogether: the administrators are three people, roles exist, and what the first account gets is allowed.
+// TestRolesThatGoTogether: the administrators are three people, roles exist, and what the first account begins with is given to nobody later.
 func TestRolesThatGoTogether(t *testing.T) {
 	p := openPages(t, 0)
 	for _, tt := range []struct {
@@ -15,7 +15,9 @@ func TestRolesThatGoTogether(t *testing.T) {
 		good  bool
 	}{
 		{nil, true},
-		{identity.DefaultFirst(), true},
+		{identity.DefaultFirst(), false}, // only the first account begins with both: nobody else is there yet
+		{[]string{"security-administrator"}, true},
+		{[]string{"operations"}, true},
 		{[]string{"warehouse-worker", "seller"}, true},
 		{[]string{"system-administrator", "auditor"}, false},
 		{[]string{"no-such-role"}, false},
