@@ -11,6 +11,7 @@ import (
 
 	"stockade/internal/identity"
 	"stockade/internal/web"
+	"stockade/protocol/access"
 )
 
 // Printing is the print queue of the node. What has happened meanwhile is a *web.Failure with status 409; a job
@@ -52,6 +53,7 @@ type PrintJob struct {
 	Reason   string            `json:"reason,omitempty"`  // why it is printed again
 	Settled  string            `json:"settled,omitempty"` // who said what became of it
 	Picture  bool              `json:"picture"`           // there is one
+	Personal bool              `json:"-"`                 // the label names a person: see veil
 	Queued   time.Time         `json:"queued"`
 	Begun    time.Time         `json:"begun,omitzero"`
 	Ended    time.Time         `json:"ended,omitzero"`
@@ -155,11 +157,24 @@ func (d *dashboard) getPrinting(v *web.Visit) error {
 	return v.Page("printing", page)
 }
 
+// seesPeople reports whether the reader may know who stands on labels: whoever prints them has them in hand; others need the fields of
+// shipments.
+func seesPeople(v *web.Visit) bool {
+	f := v.List("shipment.read").Fields
+	return v.May("print.create") || f.Of(access.Name) >= access.Read && f.Of(access.Phone) >= access.Read && f.Of(access.Address) >= access.Read
+}
+
+// veil takes from a job what names a person: its picture, and its title but for the template.
+func (j *PrintJob) veil() { j.Title, j.Picture = j.Template, false }
+
 // jobs fills in what readers are told.
 func (t texts) jobs(lists ...[]PrintJob) {
 	for _, list := range lists {
 		for i := range list {
 			j := &list[i]
+			if j.Personal && !t.people {
+				j.veil()
+			}
 			if j.Error != "" {
 				j.Sentence = t.sentence(j.Error, j.Args)
 			}
@@ -210,6 +225,13 @@ func (d *dashboard) printers(v *web.Visit) (out []Device, err error) {
 }
 
 func (d *dashboard) getPicture(v *web.Visit) error {
+	job, err := d.Printing.Print(v.UserContext(), v.Params("job"))
+	if err == nil && job.Personal && !seesPeople(v) {
+		err = web.NotFound()
+	}
+	if err != nil {
+		return err
+	}
 	png, err := d.Printing.Picture(v.UserContext(), v.Params("job"))
 	if err != nil {
 		return err

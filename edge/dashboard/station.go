@@ -398,9 +398,13 @@ func (d *dashboard) mayUndo(v *web.Visit, movement string) error {
 type texts struct {
 	say   func(key string, args map[string]string) string
 	clock func(time.Time) string
+
+	people bool // the reader may know who stands on labels
 }
 
-func textsOf(v *web.Visit) texts { return texts{say: v.Speaker(), clock: v.Clock()} }
+func textsOf(v *web.Visit) texts {
+	return texts{say: v.Speaker(), clock: v.Clock(), people: seesPeople(v)}
+}
 
 // sentence writes the sentence of a code; args of the form "text:KEY" are texts themselves.
 func (t texts) sentence(code string, args map[string]string) string {

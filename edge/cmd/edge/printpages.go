@@ -13,6 +13,7 @@ import (
 	"stockade/edge/dashboard"
 	"stockade/edge/store"
 	"stockade/internal/identity"
+	"stockade/internal/label"
 	"stockade/internal/web"
 	"stockade/protocol/change"
 )
@@ -30,7 +31,7 @@ func (n printing) Prints(ctx context.Context) (q dashboard.PrintQueue, err error
 			return err
 		}
 		open, err := tx.OpenPrints(openShown)
-		q = dashboard.PrintQueue{Asking: printJobs(asking), Open: printJobs(open)}
+		q = dashboard.PrintQueue{Asking: printJobs(tx, asking), Open: printJobs(tx, open)}
 		return err
 	})
 	return q, err
@@ -43,18 +44,31 @@ func (n printing) Printed(ctx context.Context, before int64, limit int) (page da
 			jobs = jobs[:limit]
 			page.Next = jobs[limit-1].Number()
 		}
-		page.Jobs = printJobs(jobs)
+		page.Jobs = printJobs(tx, jobs)
 		return err
 	})
 	return page, err
 }
 
-func printJobs(all []store.Print) []dashboard.PrintJob {
+func printJobs(tx *store.Tx, all []store.Print) []dashboard.PrintJob {
+	known := map[string]bool{}
 	out := make([]dashboard.PrintJob, len(all))
 	for i, p := range all {
 		out[i] = printJob(p)
+		personal, ok := known[p.Template]
+		if !ok {
+			personal = isPersonal(tx, p.Template)
+			known[p.Template] = personal
+		}
+		out[i].Personal = personal
 	}
 	return out
+}
+
+// isPersonal reports whether labels of a template name people. Of a template that is not there any more nobody knows: they may.
+func isPersonal(tx *store.Tx, template string) bool {
+	t, err := tx.LabelTemplate(template)
+	return err != nil || t.Kind == label.Shipping || t.Kind == label.Badge
 }
 
 func printJob(p store.Print) dashboard.PrintJob {
@@ -67,6 +81,7 @@ func (n printing) Print(ctx context.Context, id string) (job dashboard.PrintJob,
 	err = n.store.View(ctx, func(tx *store.Tx) error {
 		p, err := tx.Print(id)
 		job = printJob(p)
+		job.Personal = err == nil && isPersonal(tx, p.Template)
 		return err
 	})
 	return job, printFailure(err)
@@ -164,6 +179,6 @@ const printsListed = 20_000
 func printPrints(ctx context.Context, c config, _ options, stdout io.Writer, _ *slog.Logger) error {
 	return view(ctx, c, stdout, func(tx *store.Tx) (any, error) {
 		jobs, err := tx.Prints(printsListed)
-		return map[string]any{"prints": printJobs(jobs)}, err
+		return map[string]any{"prints": printJobs(tx, jobs)}, err
 	})
 }

@@ -190,3 +190,19 @@ func TestAccountsOfTheNode(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
+
+// TestLabelsOfPeople: which labels name people is known by their template; of one that is gone nobody knows.
+func TestLabelsOfPeople(t *testing.T) {
+	b := newRightsBench(t)
+	err := b.store.View(t.Context(), func(tx *store.Tx) error {
+		for template, want := range map[string]bool{"item": false, "lot": false, "shipping": true, "badge": true, "gone": true} {
+			if got := printJobs(tx, []store.Print{{Template: template, Title: "王小明", Picture: true}})[0]; got.Personal != want {
+				t.Errorf("%s: names people %t, want %t", template, got.Personal, want)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
