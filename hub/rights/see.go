@@ -60,7 +60,9 @@ func see(e *access.Engine, q access.Request, info access.Info, w stock.Warehouse
 	return s
 }
 
-func within(r access.Rows, w stock.Warehouse) bool { return r.Any.Has(w) || r.Own.Has(w) || r.Customers.Has(w) }
+func within(r access.Rows, w stock.Warehouse) bool {
+	return r.Any.Has(w) || r.Own.Has(w) || r.Customers.Has(w)
+}
 
 func openWords(f access.Fields) access.Text {
 	m := map[access.FieldClass]access.FieldAccess{}
