@@ -80,6 +80,8 @@ type Hub interface {
 	Preview(ctx context.Context, t label.Template, v label.Values, p label.Printer) ([]byte, []*label.Problem, error)
 	// LabelFont reports whether previews can show Chinese.
 	LabelFont() bool
+
+	Rights
 }
 
 type dashboard struct{ Hub }
@@ -96,18 +98,28 @@ func Site(hub Hub) (web.Site, error) {
 		return web.Site{}, err
 	}
 	return web.Site{
-		Routes:    slices.Concat(d.pageRoutes(), d.labelRoutes(), d.apiRoutes()),
+		Routes:    d.routes(),
 		Templates: templates,
 		Assets:    files,
-		Menu: []web.Link{
-			{Path: "/", Text: "menu.stock", Permission: "stock.read"},
-			{Path: "/nodes", Text: "menu.nodes", Permission: "node.read"},
-			{Path: "/exceptions", Text: "menu.exceptions", Permission: "case.read"},
-			{Path: "/audit", Text: "menu.audit", Permission: "audit.read"},
-			{Path: "/catalogue", Text: "menu.catalogue", Permission: "master.read"},
-			{Path: "/labels", Text: "menu.labels", Permission: "label.read"},
-		},
+		Menu:      d.menu(),
 	}, nil
+}
+
+func (d *dashboard) routes() []web.Route {
+	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.apiRoutes())
+}
+
+func (d *dashboard) menu() []web.Link {
+	return []web.Link{
+		{Path: "/", Text: "menu.stock", Permission: "stock.read"},
+		{Path: "/nodes", Text: "menu.nodes", Permission: "node.read"},
+		{Path: "/exceptions", Text: "menu.exceptions", Permission: "case.read"},
+		{Path: "/audit", Text: "menu.audit", Permission: "audit.read"},
+		{Path: "/catalogue", Text: "menu.catalogue", Permission: "master.read"},
+		{Path: "/labels", Text: "menu.labels", Permission: "label.read"},
+		{Path: "/rights", Text: "menu.rights", Permission: RolesRead},
+		{Path: "/reviews", Text: "menu.reviews", Permission: ReviewAnswer},
+	}
 }
 
 func (d *dashboard) pageRoutes() []web.Route {

@@ -3,6 +3,7 @@ package rights
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"stockade/protocol/access"
 	"stockade/protocol/stock"
@@ -122,4 +123,27 @@ func Judge(items []Item) Outcome {
 		return Withdraw
 	}
 	return Disputed
+}
+
+// CheckWithdrawal returns a *Refusal when nobody could write a policy any more without that role in that hand.
+func CheckWithdrawal(p access.Policy, people []Person, who access.Account, role access.RoleID, now time.Time) error {
+	before, err := ableOf(p, people, now)
+	if err != nil {
+		return err
+	}
+	left := slices.Clone(people)
+	for i := range left {
+		if left[i].Account == who {
+			left[i].Roles = slices.DeleteFunc(slices.Clone(left[i].Roles), func(r access.RoleID) bool { return r == role })
+		}
+	}
+	after, err := ableOf(p, left, now)
+	if err != nil {
+		return err
+	}
+	if len(before) > 0 && len(after) == 0 {
+		return refuse("取消后就没有人能修改权限了（现在只有 %s）。请先让另一个人拥有“%s”，再取消。",
+			"After this nobody could change rights any more (now only %s can). Give somebody else %q first, then withdraw this.", called(before, 5), both{WritePolicy.Title()})
+	}
+	return nil
 }

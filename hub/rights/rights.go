@@ -119,23 +119,32 @@ func CheckNote(note string) error {
 const WritePolicy access.Permission = "role.write"
 
 // Writers returns the people who could write policies under p from that address, at some hour.
-func Writers(p access.Policy, people []Person, from netip.Addr, now time.Time) (list []Person, err error) {
+func Writers(p access.Policy, people []Person, from netip.Addr, now time.Time) ([]Person, error) {
+	return able(p, people, now, func(n []access.Network) bool {
+		return len(n) == 0 || slices.ContainsFunc(n, func(n access.Network) bool { return n.Contains(from.Unmap().WithZone("")) })
+	})
+}
+
+// ableOf is Writers from whatever address.
+func ableOf(p access.Policy, people []Person, now time.Time) ([]Person, error) {
+	return able(p, people, now, func([]access.Network) bool { return true })
+}
+
+func able(p access.Policy, people []Person, now time.Time, within func([]access.Network) bool) (list []Person, err error) {
 	e, err := access.Compile(p)
 	if err != nil {
 		return nil, err
 	}
-	able := map[access.Account]bool{}
+	can := map[access.Account]bool{}
 	for _, l := range e.Report(subjects(people), now).Lines {
-		g := l.Grant
-		if l.Account == "" || l.Void != "" || g.Permission != WritePolicy || !l.Until.IsZero() || g.Scope.Reach != access.Everywhere || g.Scope.Whose&access.Anyone == 0 {
-			continue
-		}
-		if n := g.Condition.Networks; len(n) == 0 || slices.ContainsFunc(n, func(n access.Network) bool { return n.Contains(from.Unmap().WithZone("")) }) {
-			able[l.Account] = true
+		g := l.Grant // a temporary one ends, and leaves nobody
+		if l.Account != "" && l.Void == "" && g.Permission == WritePolicy && l.Until.IsZero() && g.Scope.Reach == access.Everywhere && g.Scope.Whose&access.Anyone != 0 &&
+			within(g.Condition.Networks) {
+			can[l.Account] = true
 		}
 	}
 	for _, p := range people {
-		if able[p.Account] && !p.Waiting {
+		if can[p.Account] && !p.Waiting {
 			list = append(list, p)
 		}
 	}

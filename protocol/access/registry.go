@@ -125,6 +125,8 @@ var registry = []Group{
 		plain("grant.request", "申请临时授权", "Ask for a temporary grant"),
 		privileged("grant.approve", "审批临时授权", "Approve temporary grants"),
 		plain("access.report", "查看权限报告", "See who can do what"),
+		plain("access.review", "复核所辖人员的角色", "Confirm or withdraw roles in a review"),
+		privileged("access.campaign", "发起和结束权限复核", "Start and close access reviews"),
 	}},
 	{ID: "system", Title: Text{ZH: "系统", EN: "System"}, Permissions: []Info{
 		plain("setting.read", "查看设置", "See settings"),

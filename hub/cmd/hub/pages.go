@@ -39,6 +39,7 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 	if err := s.sayRights(ctx, people); err != nil {
 		return nil, err
 	}
+	s.accounts = people
 	code, err := people.FirstCode(ctx)
 	if err != nil {
 		return nil, err

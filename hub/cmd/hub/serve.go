@@ -21,6 +21,7 @@ import (
 	"stockade/hub/fleet"
 	"stockade/hub/intake"
 	"stockade/hub/master"
+	"stockade/internal/identity"
 	"stockade/internal/mqtt"
 	"stockade/internal/pki"
 	"stockade/internal/preview"
@@ -98,6 +99,7 @@ type server struct {
 	typeface  *raster.Typeface // draws Chinese in previews; nil without a font
 	previews  *preview.Drawer
 	desk      *rights.Desk // decides who may do what
+	accounts  *identity.Service // once there are pages
 }
 
 func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err error) {
