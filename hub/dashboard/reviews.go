@@ -102,7 +102,6 @@ func shows(s string, most int) bool {
 type reviewPage struct {
 	Review   Review
 	Mine     []questionView // that wait for the reader
-	Done     []questionView // that the reader may answer and has
 	Progress []progress
 	Items    []questionView // of a closed review
 	Disputed int
@@ -177,11 +176,7 @@ func (d *dashboard) getReview(v *web.Visit) error {
 		}
 		page.count(i, people)
 		page.Items = append(page.Items, one)
-		switch {
-		case !r.Open() || !rights.MayAnswer(i, me, headquarters, people):
-		case i.Decided():
-			page.Done = append(page.Done, one)
-		default:
+		if r.Open() && !i.Decided() && rights.MayAnswer(i, me, headquarters, people) {
 			page.Mine = append(page.Mine, one)
 		}
 	}

@@ -79,12 +79,13 @@ type Rights interface {
 }
 
 func (d *dashboard) rightsRoutes() []web.Route {
+	// A draft has no effect, so that it asks for no factor; only those who may save one have it, see mayDraft.
 	return []web.Route{
 		{Method: "GET", Path: "/rights", Permission: RolesRead, Handler: d.getRights},
-		{Method: "POST", Path: "/api/v1/rights/draft", Permission: RolesWrite, Handler: d.apiDraft},
-		{Method: "GET", Path: "/rights/changes", Permission: RolesWrite, Handler: d.getChanges},
-		{Method: "POST", Path: "/rights/discard", Permission: RolesWrite, Handler: d.discardDraft},
-		{Method: "POST", Path: "/rights/rebase", Permission: RolesWrite, Handler: d.rebaseDraft},
+		{Method: "POST", Path: "/api/v1/rights/draft", Permission: RolesRead, Handler: mayDraft(d.apiDraft)},
+		{Method: "GET", Path: "/rights/changes", Permission: RolesRead, Handler: mayDraft(d.getChanges)},
+		{Method: "POST", Path: "/rights/discard", Permission: RolesRead, Handler: mayDraft(d.discardDraft)},
+		{Method: "POST", Path: "/rights/rebase", Permission: RolesRead, Handler: mayDraft(d.rebaseDraft)},
 		{Method: "POST", Path: "/rights/save", Permission: RolesWrite, Handler: d.saveRights, Fresh: true},
 		{Method: "GET", Path: "/rights/history", Permission: RolesRead, Handler: d.getHistory},
 		{Method: "GET", Path: "/rights/history/:version", Permission: RolesRead, Handler: d.getEdition},
@@ -99,6 +100,16 @@ func (d *dashboard) rightsRoutes() []web.Route {
 		{Method: "POST", Path: "/reviews/:id/answer", Permission: ReviewAnswer, Handler: d.answerReview},
 		{Method: "POST", Path: "/reviews/:id/close", Permission: ReviewManage, Handler: d.closeReview, Fresh: true},
 		{Method: "GET", Path: "/reviews/:id/result", Permission: ReviewAnswer, Handler: d.getResult},
+	}
+}
+
+// mayDraft lets those through who may save what they draft, once they have given a factor again.
+func mayDraft(h web.Handler) web.Handler {
+	return func(v *web.Visit) error {
+		if !v.May(RolesWrite) {
+			return web.Fail(fiber.StatusForbidden, "error.forbidden")
+		}
+		return h(v)
 	}
 }
 
@@ -219,7 +230,7 @@ type classDoc struct {
 // rightsTexts are the texts that the script needs.
 var rightsTexts = []string{"none", "cell_all", "cell_home", "cell_listed", "cell_own", "cell_customers", "cell_many", "reach", "reach_1", "reach_2", "reach_3", "whose", "whose_1", "whose_2", "whose_4", "whose_6",
 	"fields", "access_0", "access_1", "access_2", "access_3", "stepup", "stepup_hint", "networks", "networks_hint", "hours", "hours_hint", "places", "rule", "add_rule", "remove_rule", "take_away", "close", "name_zh", "name_en",
-	"copy_role", "delete_role", "restore_role", "delete_held", "copy_of", "copy_of_en", "new_role", "new_role_en", "unsaved", "saving", "kept", "offline", "session", "reload", "people_have", "nobody_has", "privileged", "edit_role", "changed",
+	"copy_role", "delete_role", "restore_role", "delete_held", "unsaved", "saving", "kept", "offline", "session", "reload", "people_have", "nobody_has", "privileged", "edit_role", "changed",
 	"conditions", "all_fields", "restore_missing", "day_1", "day_2", "day_3", "day_4", "day_5", "day_6", "day_7", "add_hours", "from", "to", "remove", "hours_more", "only_read", "day", "grants"}
 
 func roleDocs(roles []access.Role) []roleDoc {
@@ -283,6 +294,9 @@ func (d *dashboard) getRights(v *web.Visit) error {
 	}
 	for _, key := range rightsTexts {
 		page.Data.Texts[key] = v.T("rights."+key, nil)
+	}
+	for _, key := range []string{"copy_of", "new_role"} { // a role has names in both languages
+		page.Data.Texts[key+"_zh"], page.Data.Texts[key+"_en"] = v.In(web.Chinese, "rights."+key, nil), v.In(web.English, "rights."+key, nil)
 	}
 	return v.Page("rights", page)
 }
