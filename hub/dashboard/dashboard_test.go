@@ -34,6 +34,7 @@ type memory struct {
 	acts  []string
 	by    identity.Person
 	fail  error
+	office
 }
 
 const oddSKU = stock.SKU("螺丝 M3/8 50%?#<b>")

@@ -1,5 +1,5 @@
 // Command fw is what an installer or an auditor runs: it decodes scans, plays scanners and
-// printers, and checks exported audit logs without trusting anybody.
+// printers, and checks exported audit logs and results of access reviews without trusting anybody.
 package main
 
 import (
@@ -28,6 +28,7 @@ func commands() []command {
 		{"decode", "解码扫描字节 / decode scanner bytes", decodeUsage, runDecode},
 		{"scanner", "查看扫描枪并建议设置 / look at a scanner and propose its settings", probeUsage, runScanner},
 		{"audit", "离线核验导出的审计日志 / check an exported audit log offline", auditUsage, runAudit},
+		{"review", "离线核验权限复核的结果 / check the result of an access review offline", reviewUsage, runReview},
 		{"sim", "模拟扫描枪或打印机 / play a scanner or a printer on a pseudo-terminal", scannerUsage + "\n" + printerUsage + "\n" + drawUsage, runSim},
 	}
 }
