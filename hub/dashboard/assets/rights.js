@@ -59,8 +59,8 @@
 
   function draw(cell, r, p, grants, was) {
     const text = words(grants), full = text || texts.none, more = limited(grants) ? `，${texts.conditions}` : "";
-    cell.textContent = text ? text + (more ? " ＊" : "") : "·";
-    cell.className = "cell" + (grants.length ? grants.some((g) => g.reach === 1 && g.whose === 1) ? " is-all" : " is-some" : "") + (key(grants) === key(was) ? "" : " is-changed");
+    cell.textContent = text;
+    cell.className = "cell" + (grants.length ? grants.some((g) => g.reach === 1 && g.whose === 1) ? " is-all" : " is-some" : "") + (more ? " is-limited" : "") + (key(grants) === key(was) ? "" : " is-changed");
     cell.setAttribute("aria-label", `${named(r)}：${titles.get(p)?.title ?? p}：${full}${more}`);
   }
 
@@ -78,7 +78,7 @@
       const th = el("th"), b = button(named(r), () => openRole(r), "role-head" + (roleChanged(r) ? " is-changed" : ""));
       th.scope = "col";
       b.append(el("small", holders(r).length ? say("people_have", { count: holders(r).length }) : texts.nobody_has));
-      b.setAttribute("aria-label", `${say("edit_role", { role: named(r) })}`);
+      b.title = say("edit_role", { role: named(r) });
       th.append(b);
       top.append(th);
     }
