@@ -155,7 +155,7 @@ func (tx *Tx) CloseReview(review int64, by string, result []byte) error {
 	return nil
 }
 
-const reviewColumns = `SELECT id, title, due, started_by, started_at, closed_by, coalesce(closed_at, 0), coalesce(result, ''),
+const reviewColumns = `SELECT id, title, due, started_by, started_at, closed_by, coalesce(closed_at, 0), result,
 	(SELECT count(*) FROM review_item WHERE review = review.id),
 	(SELECT count(*) FROM review_item WHERE review = review.id AND verdict <> 'undecided'),
 	(SELECT count(*) FROM review_item WHERE review = review.id AND verdict = 'withdrawn') FROM review `
