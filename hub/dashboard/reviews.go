@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -106,6 +107,7 @@ type reviewPage struct {
 	Items    []questionView // of a closed review
 	Disputed int
 	May      bool
+	Whole    bool // the reader sees all warehouses
 	Overdue  bool
 	Key      string
 	Left     int // withdrawals that are not in effect
@@ -153,6 +155,7 @@ func (d *dashboard) getReview(v *web.Visit) error {
 	}
 	page := reviewPage{Review: r, May: v.May(ReviewManage), Key: d.ReviewKey()}
 	page.Overdue = r.Open() && string(r.Due) < d.Now().Format(time.DateOnly)
+	page.Whole = page.May || headquarters || v.May(RightsReport)
 	me, has := rights.Person{}, map[string]bool{}
 	for _, p := range people {
 		if p.Name == v.Person.Account {
@@ -168,6 +171,9 @@ func (d *dashboard) getReview(v *web.Visit) error {
 		outcomes[key] = append(outcomes[key], i)
 	}
 	for _, i := range items {
+		if !page.Whole && !slices.Contains(me.Warehouses, i.Warehouse) {
+			continue // a manager's own warehouses
+		}
 		key := string(i.Account) + "\n" + string(i.Role)
 		one := questionView{Item: i, RoleName: i.Names.In(string(v.Lang)), At: time.UnixMilli(i.At)}
 		one.Left = rights.Judge(outcomes[key]) == rights.Withdraw && has[key]
@@ -241,6 +247,13 @@ func (d *dashboard) getResult(v *web.Visit) error {
 	r, _, err := d.Review(v.UserContext(), id)
 	if err != nil {
 		return err
+	}
+	headquarters, err := d.ReviewHeadquarters(v.UserContext(), v.Person)
+	if err != nil {
+		return err
+	}
+	if !headquarters && !v.May(ReviewManage) && !v.May(RightsReport) { // it is about all warehouses
+		return web.Fail(fiber.StatusForbidden, "error.forbidden")
 	}
 	if r.Open() {
 		return web.NotFound()
