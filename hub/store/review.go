@@ -58,6 +58,9 @@ func (tx *Tx) PutDraft(account string, d rights.Draft) (uint64, error) {
 	}
 	d.Rev++
 	b, err := d.Encode()
+	if err == nil && len(b) > access.MaxPolicy {
+		err = ErrPolicyLarge
+	}
 	if err == nil {
 		_, err = tx.tx.Exec(`INSERT INTO policy_draft (account, body, written_at) VALUES (?1, ?2, ?3)
 			ON CONFLICT (account) DO UPDATE SET body = excluded.body, written_at = excluded.written_at`, account, b, tx.now)

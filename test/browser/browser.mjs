@@ -9,7 +9,7 @@ import { chromium } from "playwright-core";
 const program = "/usr/bin/chromium";
 
 /** patience is how long anything may take on a busy machine, in milliseconds. */
-export const patience = 8_000;
+export const patience = 30_000;
 
 export const sizes = { narrow: { width: 360, height: 740 }, phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 

@@ -156,7 +156,7 @@ step("the system as that person has it, and why", async () => {
 
 step("who can do what, on the page and as a file", async () => {
   await p.visit(hub, "/rights/report?q=" + worker);
-  await p.page.locator("summary").filter({ hasText: "李卫国" }).click();
+  await p.page.locator("summary").filter({ hasText: "李卫国" }).waitFor(); // the only one is open
   await p.page.getByText("处理打印任务（确认、取消、补打）").waitFor();
   await inspect(p, "rights-report", own);
   const file = p.page.waitForEvent("download");
