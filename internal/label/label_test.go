@@ -468,3 +468,21 @@ func TestContentWithoutCount(t *testing.T) {
 		}
 	}
 }
+
+// TestGTINAsEAN13: the field gtin has 14 digits, EAN-13 has 13. A case's GTIN, whose first digit says something, is refused in words.
+func TestGTINAsEAN13(t *testing.T) {
+	tp := Template{ID: "o", Kind: Item, Name: "o", Width: 60, Height: 40, Elements: []Element{{Type: Code, X: 10, Y: 5, Width: 40, Height: 20, Size: 3, Content: "{gtin}", Symbols: []symbol.Kind{symbol.EAN13}}}}
+	for _, lang := range Languages() {
+		l, err := tp.Layout(Values{"gtin": "06910420000037"}, Printer{Language: lang}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := l.items[0].symbol.message; got != "6910420000037" || l.items[1].text.text != got {
+			t.Errorf("%s: %q with the caption %q", lang, got, l.items[1].text.text)
+		}
+		var p *Problem
+		if _, err = tp.Layout(Values{"gtin": "16910420000034"}, Printer{Language: lang}, nil); !errors.As(err, &p) || p.Key != "label.bad_message" {
+			t.Errorf("%s: %v, want a refusal", lang, err)
+		}
+	}
+}

@@ -355,6 +355,11 @@ func (l *Layout) code(e Element, v Values) error {
 	}
 	var misfit error
 	for _, k := range e.Symbols {
+		data, captions := data, captions
+		if k == symbol.EAN13 && len(data) == 14 && data[0] == '0' { // a GTIN is kept with 14 digits; EAN-13 leaves the zero out
+			data = data[1:]
+			captions = []string{data}
+		}
 		s, err := symbol.Make(k, data)
 		if err != nil {
 			return problem("bad_message", "text", data, "kind", "text:label.symbol_"+string(k))
