@@ -112,12 +112,13 @@ func (p *Printer) serve(ctx context.Context, port Port, wake <-chan struct{}) (e
 	if err != nil {
 		return err
 	}
+	var held spell
 	for ctx.Err() == nil {
 		r, err := l.ask(ctx, p.times.answer)
 		if err != nil {
 			return err
 		}
-		p.show(r)
+		p.show(r, held.lasts(p.times.proof, r.state == Ready && (r.full || r.busy || r.partial)))
 		switch {
 		case !mended && r.silent(): // it may take the question for a part of a picture that was cut
 			if mended, err = p.mend(ctx, l); err != nil {
@@ -176,7 +177,8 @@ var (
 	errQueue    = errors.New("print queue can not be read or written")
 )
 
-func (p *Printer) show(r report) {
+// show shows what the printer says of itself; held is for one that has kept a label or a full buffer for long and says that it is ready.
+func (p *Printer) show(r report, held bool) {
 	var err error
 	switch r.state {
 	case Failed:
@@ -184,7 +186,24 @@ func (p *Printer) show(r report) {
 	case Nonsense:
 		err = errNonsense
 	}
+	if held && r.state == Ready {
+		r.state = Held
+	}
 	p.status.set(r.state, err)
+}
+
+// spell is since when something has been so without a break; zero while it is not.
+type spell struct{ since time.Time }
+
+// lasts notes whether it is so now, and reports whether it has been for longer than limit.
+func (s *spell) lasts(limit time.Duration, now bool) bool {
+	switch {
+	case !now:
+		s.since = time.Time{}
+	case s.since.IsZero():
+		s.since = time.Now()
+	}
+	return now && time.Since(s.since) > limit
 }
 
 // printNext prints the next job, or waits a while for one. The error is that of a line that has ended.
@@ -224,7 +243,7 @@ func (p *Printer) print(ctx context.Context, l *printerLine, j Job) error {
 		p.trouble(ctx, err)
 	}
 	limit := p.times.answer + wireTime(len(data), p.config.Baud) // the question stands in line behind the label
-	well := time.Time{}                                          // since when it says that all is well
+	var well, held spell                                         // it says that all is well; it has not done with the label and names no trouble
 	for ctx.Err() == nil {
 		r, err := l.ask(ctx, limit)
 		if err != nil {
@@ -232,13 +251,9 @@ func (p *Printer) print(ctx context.Context, l *printerLine, j Job) error {
 			return err
 		}
 		limit = p.times.answer
-		p.show(r)
 		v, why := l.tongue.judge(r)
-		if v != idle {
-			well = time.Time{}
-		} else if well.IsZero() {
-			well = time.Now()
-		}
+		p.show(r, held.lasts(p.times.proof, v == pending && r.state == Ready))
+		noProof := well.lasts(p.times.proof, v == idle)
 		switch {
 		case v == printed:
 			p.finish(ctx, j, Confirmed, nil)
@@ -246,7 +261,7 @@ func (p *Printer) print(ctx context.Context, l *printerLine, j Job) error {
 		case v == forgotten:
 			p.finish(ctx, j, Unknown, why)
 			return nil
-		case v == idle && time.Since(well) > p.times.proof:
+		case noProof:
 			p.finish(ctx, j, Unknown, ErrNoProof)
 			return nil
 		}

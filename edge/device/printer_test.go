@@ -261,6 +261,28 @@ func TestConfirmedOnlyWhenNothingWaits(t *testing.T) {
 	b.want("one confirmed")
 }
 
+// TestLabelThatIsNotFinished: a printer that keeps a label and says that it is ready, such as one that waits for it to be taken off, is
+// shown as being in trouble, so that people know why the others wait. It clears itself.
+func TestLabelThatIsNotFinished(t *testing.T) {
+	for _, tt := range []struct{ name, hs string }{
+		{"a label that nobody takes off", answer(0, 0, 0, 0, 0, 0, 1)},
+		{"a buffer that stays full", strings.Replace(allWell, "000,0,0", "000,1,0", 1)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t, Config{}, &zpl{onLabel: func(z *zpl) { z.hs = tt.hs }})
+			b.print("one")
+			if tt.hs == allWell {
+				t.Fatal("the printer is well")
+			}
+			b.state(Held)
+			b.set(func(z *zpl) { z.hs, z.onLabel = "", nil })
+			b.state(Ready)
+			b.print("two")
+			b.want("one confirmed", "two confirmed")
+		})
+	}
+}
+
 func TestUnpluggedDuringALabel(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -33,6 +33,7 @@ const (
 	Jam       State = "jam"
 	CoverOpen State = "cover_open"
 	Cutter    State = "cutter"
+	Held      State = "held"     // a printer that has a label in it for long, and names no trouble: one that nobody takes off, or of another computer
 	Silent    State = "silent"   // a printer that does not answer is not ready
 	Nonsense  State = "nonsense" // a printer whose answers are in no form that its language has
 )
