@@ -25,7 +25,7 @@ const (
 	totpStep    = 30 * time.Second // RFC 6238; authenticators know no other
 	totpSkew    = 1                // steps before and after the present one that are taken too
 	totpSecret  = 20               // bytes, RFC 4226 section 4 R6
-	mostFactors = 5                // of an account
+	mostFactors = 5                // of an account and a kind
 	enrolFor    = 15 * time.Minute // how long a factor may stay unconfirmed
 	halfFor     = 5 * time.Minute  // how long a sign-in waits for its second factor
 	halfTries   = 5                // codes that one sign-in may try
@@ -36,12 +36,14 @@ const (
 	KindPassword = "password"
 	KindTOTP     = "totp"
 	KindRecovery = "recovery"
+	KindPasskey  = "passkey"
 )
 
 // Factor is a second factor of an account.
 type Factor struct {
 	ID   int64
 	Kind string
+	Name string // of a passkey, as the person called it
 	Made time.Time
 	Used time.Time // zero when never since it was enrolled
 }
@@ -62,7 +64,7 @@ func (s *Service) BeginFactor(ctx context.Context, who Person) (Enrolment, error
 			return err
 		}
 		n := 0
-		if err := tx.QueryRow(`SELECT count(*) FROM account_factor WHERE account = ?1 AND confirmed_at IS NOT NULL`, key).Scan(&n); err != nil {
+		if err := tx.QueryRow(`SELECT count(*) FROM account_factor WHERE account = ?1 AND kind = ?2 AND confirmed_at IS NOT NULL`, key, KindTOTP).Scan(&n); err != nil {
 			return err
 		}
 		if n >= mostFactors {
@@ -134,22 +136,7 @@ func (s *Service) ConfirmFactor(ctx context.Context, who Person, code string) (n
 		if _, err := tx.Exec(`UPDATE account_factor SET confirmed_at = ?2, counter = ?3 WHERE id = ?1`, id, s.now().UnixMilli(), counter); err != nil {
 			return err
 		}
-		left := 0
-		if err := tx.QueryRow(`SELECT count(*) FROM account_recovery WHERE account = ?1 AND used_at IS NULL`, key).Scan(&left); err != nil {
-			return err
-		}
-		if left == 0 {
-			if codes, err = s.newCodes(tx, key); err != nil {
-				return err
-			}
-		}
-		if err := s.tell(tx, key, "factor_added", nil); err != nil {
-			return err
-		}
-		if err := s.note(tx, "factor.added", key, "ok", who, map[string]string{"kind": KindTOTP}); err != nil {
-			return err
-		}
-		next, err = s.renew(tx, who, true)
+		next, codes, err = s.factorAdded(tx, who, "factor_added", map[string]string{"kind": KindTOTP})
 		return err
 	})
 	switch {
@@ -162,11 +149,32 @@ func (s *Service) ConfirmFactor(ctx context.Context, who Person, code string) (n
 	return next, codes, nil
 }
 
+// factorAdded makes recovery codes when there are none, tells the person, leaves an entry with that detail and ends the other sessions.
+func (s *Service) factorAdded(tx *vault.Tx, who Person, notice string, detail map[string]string) (next Session, codes []string, err error) {
+	key, left := fold(who.Account), 0
+	if err := tx.QueryRow(`SELECT count(*) FROM account_recovery WHERE account = ?1 AND used_at IS NULL`, key).Scan(&left); err != nil {
+		return Session{}, nil, err
+	}
+	if left == 0 {
+		if codes, err = s.newCodes(tx, key); err != nil {
+			return Session{}, nil, err
+		}
+	}
+	if err := s.tell(tx, key, notice, map[string]string{"name": detail["name"]}); err != nil {
+		return Session{}, nil, err
+	}
+	if err := s.note(tx, "factor.added", key, "ok", who, detail); err != nil {
+		return Session{}, nil, err
+	}
+	next, err = s.renew(tx, who, true)
+	return next, codes, err
+}
+
 // Factors returns a person's second factors and how many recovery codes are left.
 func (s *Service) Factors(ctx context.Context, who Person) (list []Factor, codes int, err error) {
 	err = s.store.View(ctx, func(tx *vault.Tx) error {
 		list = nil
-		rows, err := tx.Query(`SELECT id, kind, confirmed_at, used_at FROM account_factor WHERE account = ?1 AND confirmed_at IS NOT NULL ORDER BY id`, fold(who.Account))
+		rows, err := tx.Query(`SELECT id, kind, name, confirmed_at, used_at FROM account_factor WHERE account = ?1 AND confirmed_at IS NOT NULL ORDER BY id`, fold(who.Account))
 		if err != nil {
 			return err
 		}
@@ -174,7 +182,7 @@ func (s *Service) Factors(ctx context.Context, who Person) (list []Factor, codes
 			var f Factor
 			var made int64
 			var used *int64
-			if err := rows.Scan(&f.ID, &f.Kind, &made, &used); err != nil {
+			if err := rows.Scan(&f.ID, &f.Kind, &f.Name, &made, &used); err != nil {
 				return err
 			}
 			f.Made = time.UnixMilli(made)
@@ -198,12 +206,21 @@ func (s *Service) RemoveFactor(ctx context.Context, who Person, id int64) (next 
 		if err := s.mayChange(tx, who); err != nil {
 			return err
 		}
-		r, err := tx.Exec(`DELETE FROM account_factor WHERE id = ?1 AND account = ?2 AND confirmed_at IS NOT NULL`, id, key)
+		var kind, name string
+		var credential, public []byte
+		err := tx.QueryRow(`SELECT kind, name, coalesce(credential, x''), secret FROM account_factor WHERE id = ?1 AND account = ?2 AND confirmed_at IS NOT NULL`, id, key).Scan(&kind, &name, &credential, &public)
+		if errors.Is(err, vault.ErrNoRows) {
+			return ErrNothing
+		}
 		if err != nil {
 			return err
 		}
-		if r.RowsAffected == 0 {
-			return ErrNothing
+		notice, detail := "factor_removed", map[string]string{"kind": kind}
+		if kind == KindPasskey {
+			notice, detail["name"], detail["key"] = "passkey_removed", name, fingerprint(credential, public)
+		}
+		if _, err := tx.Exec(`DELETE FROM account_factor WHERE id = ?1`, id); err != nil {
+			return err
 		}
 		if has, err := hasFactor(tx, key); err != nil {
 			return err
@@ -212,10 +229,10 @@ func (s *Service) RemoveFactor(ctx context.Context, who Person, id int64) (next 
 				return err
 			}
 		}
-		if err := s.tell(tx, key, "factor_removed", nil); err != nil {
+		if err := s.tell(tx, key, notice, map[string]string{"name": name}); err != nil {
 			return err
 		}
-		if err := s.note(tx, "factor.removed", key, "ok", who, map[string]string{"kind": KindTOTP}); err != nil {
+		if err := s.note(tx, "factor.removed", key, "ok", who, detail); err != nil {
 			return err
 		}
 		next, err = s.renew(tx, who, true)
@@ -293,18 +310,47 @@ func hasFactor(tx *vault.Tx, key string) (bool, error) {
 
 // SignInCode ends a sign-in with the code of a second factor or a recovery code. half is what SignIn returned. Which kind of code
 // was wrong, or used before, shows neither in the answer nor in the work. ErrHalf says that the sign-in has to begin again.
-func (s *Service) SignInCode(ctx context.Context, half, code string, from From) (session Session, err error) {
+func (s *Service) SignInCode(ctx context.Context, half, code string, from From) (Session, error) {
+	return s.finishHalf(ctx, half, from, func(tx *vault.Tx, key string) (used, error) { return s.useCode(tx, key, code) })
+}
+
+// used is a second factor that was given: its kind, or why it was refused (for the audit trail, may be empty) and as what.
+type used struct {
+	kind string
+	name string // of a passkey
+	why  string
+	err  error
+}
+
+// detail is what the audit trail is told.
+func (u used) detail() map[string]string {
+	d := map[string]string{}
+	for k, v := range map[string]string{"factor": u.kind, "name": u.name, "why": u.why} {
+		if v != "" {
+			d[k] = v
+		}
+	}
+	return d
+}
+
+// halfway finds a sign-in that waits for its second factor; ErrHalf when there is none.
+func (s *Service) halfway(tx *vault.Tx, half string) (key, name string, tries int, err error) {
+	token := sha256.Sum256([]byte(half))
+	err = tx.QueryRow(`SELECT a.folded, a.name, h.tries FROM account_half h JOIN account a ON a.folded = h.account WHERE h.token = ?1 AND h.made_at BETWEEN ?2 AND ?3 AND a.disabled_at IS NULL`,
+		token[:], s.now().Add(-halfFor).UnixMilli(), s.now().UnixMilli()).Scan(&key, &name, &tries)
+	if errors.Is(err, vault.ErrNoRows) {
+		err = ErrHalf
+	}
+	return key, name, tries, err
+}
+
+// finishHalf ends a sign-in with the second factor that use judges. An attempt counts before it is judged.
+func (s *Service) finishHalf(ctx context.Context, half string, from From, use func(tx *vault.Tx, key string) (used, error)) (session Session, err error) {
 	token := sha256.Sum256([]byte(half))
 	var outcome error
 	err = s.store.Update(ctx, func(tx *vault.Tx) error {
 		session, outcome = Session{}, nil
-		var key, name string
-		var tries int
-		err := tx.QueryRow(`SELECT a.folded, a.name, h.tries FROM account_half h JOIN account a ON a.folded = h.account WHERE h.token = ?1 AND h.made_at BETWEEN ?2 AND ?3 AND a.disabled_at IS NULL`,
-			token[:], s.now().Add(-halfFor).UnixMilli(), s.now().UnixMilli()).Scan(&key, &name, &tries)
-		if errors.Is(err, vault.ErrNoRows) {
-			return ErrHalf
-		}
+		key, name, tries, err := s.halfway(tx, half)
 		if err != nil {
 			return err
 		}
@@ -312,12 +358,12 @@ func (s *Service) SignInCode(ctx context.Context, half, code string, from From) 
 		if err := s.attemptIn(tx, counted); err != nil {
 			return err
 		}
-		kind, err := s.useCode(tx, key, code)
+		u, err := use(tx, key)
 		if err != nil {
 			return err
 		}
-		if kind == "" {
-			outcome = ErrFactor
+		if u.kind == "" {
+			outcome = u.err
 			if tries+1 >= halfTries {
 				outcome = ErrHalf
 				if err := s.tell(tx, key, "code_guessed", map[string]string{"address": from.Address}); err != nil {
@@ -330,7 +376,7 @@ func (s *Service) SignInCode(ctx context.Context, half, code string, from From) 
 			if err != nil {
 				return err
 			}
-			return s.note(tx, "signin.code", key, "refused", Person{Address: from.Address}, nil)
+			return s.note(tx, "signin.code", key, "refused", Person{Address: from.Address}, u.detail())
 		}
 		if _, err := tx.Exec(`DELETE FROM account_half WHERE token = ?1`, token[:]); err != nil {
 			return err
@@ -339,7 +385,7 @@ func (s *Service) SignInCode(ctx context.Context, half, code string, from From) 
 		if err != nil {
 			return err
 		}
-		session, err = s.begin(tx, key, name, kind, before, from)
+		session, err = s.begin(tx, key, name, u.kind, before, from)
 		return err
 	})
 	if err == nil {
@@ -385,30 +431,38 @@ func (s *Service) StepUp(ctx context.Context, who Person, given string) (next Se
 	if !has {
 		return s.stepUpPassword(ctx, who, given)
 	}
+	return s.stepUp(ctx, who, func(tx *vault.Tx, key string) (used, error) { return s.useCode(tx, key, given) })
+}
+
+// stepUp takes the second factor that use judges anew in a session.
+func (s *Service) stepUp(ctx context.Context, who Person, use func(tx *vault.Tx, key string) (used, error)) (next Session, err error) {
+	key := fold(who.Account)
 	counted := codeSubjects(key, who.Address)
-	wrong := false
+	var outcome error
 	err = s.store.Update(ctx, func(tx *vault.Tx) error {
+		outcome = nil
 		if err := s.attemptIn(tx, counted); err != nil {
 			return err
 		}
-		kind, err := s.useCode(tx, key, given)
+		u, err := use(tx, key)
 		if err != nil {
 			return err
 		}
-		if wrong = kind == ""; wrong {
-			return s.note(tx, "signin.again", key, "refused", who, nil)
+		if u.kind == "" {
+			outcome = u.err
+			return s.note(tx, "signin.again", key, "refused", who, u.detail())
 		}
 		if _, err := s.succeeded(tx, counted); err != nil {
 			return err
 		}
-		if err := s.note(tx, "signin.again", key, "ok", who, map[string]string{"factor": kind}); err != nil {
+		if err := s.note(tx, "signin.again", key, "ok", who, u.detail()); err != nil {
 			return err
 		}
 		next, err = s.renew(tx, who, false)
 		return err
 	})
-	if err == nil && wrong {
-		err = ErrFactor
+	if err == nil {
+		err = outcome
 	}
 	return next, err
 }
@@ -448,7 +502,7 @@ func (s *Service) stepUpPassword(ctx context.Context, who Person, given string) 
 	return next, err
 }
 
-// StepUpBy returns what StepUp asks of the person: KindTOTP or KindPassword.
+// StepUpBy returns what StepUp asks of the person: KindTOTP or KindPassword. Of who has passkeys alone it takes a recovery code.
 func (s *Service) StepUpBy(ctx context.Context, who Person) (string, error) {
 	has := false
 	err := s.store.View(ctx, func(tx *vault.Tx) (err error) { has, err = hasFactor(tx, fold(who.Account)); return err })
@@ -458,43 +512,44 @@ func (s *Service) StepUpBy(ctx context.Context, who Person) (string, error) {
 	return KindPassword, err
 }
 
-// useCode uses up a code and returns its kind, empty for one that is wrong or was used. Every code takes the same work.
-func (s *Service) useCode(tx *vault.Tx, key, code string) (kind string, err error) {
+// useCode uses up a code. Its kind is empty for one that is wrong or was used. Every code takes the same work.
+func (s *Service) useCode(tx *vault.Tx, key, code string) (used, error) {
+	wrong := used{err: ErrFactor}
 	rows, err := tx.Query(`SELECT id, secret, counter FROM account_factor WHERE account = ?1 AND kind = ?2 AND confirmed_at IS NOT NULL`, key, KindTOTP)
 	if err != nil {
-		return "", err
+		return used{}, err
 	}
-	var id, used int64
+	var id, last int64
 	for rows.Next() {
 		var factor, counter int64
 		var secret []byte
 		if err := rows.Scan(&factor, &secret, &counter); err != nil {
-			return "", err
+			return used{}, err
 		}
 		if c, right := s.totp(secret, counter, code); right {
-			id, used = factor, c
+			id, last = factor, c
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return "", err
+		return used{}, err
 	}
 	sum := codeHash(code)
 	r, err := tx.Exec(`UPDATE account_recovery SET used_at = ?3 WHERE code = ?1 AND account = ?2 AND used_at IS NULL`, sum[:], key, s.now().UnixMilli())
 	if err != nil {
-		return "", err
+		return used{}, err
 	}
 	if r.RowsAffected > 0 {
 		left := 0
 		if err := tx.QueryRow(`SELECT count(*) FROM account_recovery WHERE account = ?1 AND used_at IS NULL`, key).Scan(&left); err != nil {
-			return "", err
+			return used{}, err
 		}
-		return KindRecovery, s.tell(tx, key, "code_used", map[string]string{"left": fmt.Sprint(left)})
+		return used{kind: KindRecovery}, s.tell(tx, key, "code_used", map[string]string{"left": fmt.Sprint(left)})
 	}
 	if id == 0 {
-		return "", nil
+		return wrong, nil
 	}
-	_, err = tx.Exec(`UPDATE account_factor SET counter = ?2, used_at = ?3 WHERE id = ?1`, id, used, s.now().UnixMilli())
-	return KindTOTP, err
+	_, err = tx.Exec(`UPDATE account_factor SET counter = ?2, used_at = ?3 WHERE id = ?1`, id, last, s.now().UnixMilli())
+	return used{kind: KindTOTP}, err
 }
 
 // totp judges a code by RFC 6238 and returns the counter that it belongs to. Counters up to last were used.

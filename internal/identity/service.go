@@ -46,6 +46,7 @@ type Options struct {
 	Guessable      func(password string, own []string) bool // calls a password too easy to guess, beside the rules; nil for nothing more
 	Words          func() []string                          // context words that a password may not be made of: company, warehouses; nil for none
 	Issuer         string                                   // what authenticators show beside the account; "Stockade" when empty
+	PasskeyDomain  string                                   // RP ID: a domain under which this program is reached by name; empty for no passkeys
 	Zone           *time.Location                           // by whose clock an hour is odd; UTC when nil
 	Idle           time.Duration                            // after which an unused session ends; DefaultIdle when zero
 	Max            time.Duration                            // after which every session ends; DefaultMax when zero
@@ -84,6 +85,7 @@ type Service struct {
 	judge     func(string, []string) bool
 	words     func() []string
 	issuer    string
+	domain    string // of passkeys
 	zone      *time.Location
 	idle, max time.Duration
 	first     []string
@@ -107,6 +109,9 @@ func Open(ctx context.Context, v *vault.Store, o Options) (*Service, error) {
 	if err := CheckLimits(o.Idle, o.Max); err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
+	if err := CheckPasskeyDomain(o.PasskeyDomain); err != nil {
+		return nil, fmt.Errorf("identity: %w", err)
+	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
@@ -117,7 +122,7 @@ func Open(ctx context.Context, v *vault.Store, o Options) (*Service, error) {
 	if err := migrateMembers(ctx, v); err != nil {
 		return nil, fmt.Errorf("open accounts: %w", err)
 	}
-	s := &Service{firstAt: o.FirstAt, changed: o.Changed, store: v, now: o.Now, audit: o.Audit, rules: o.Rules, judge: o.Guessable, words: o.Words, issuer: o.Issuer, zone: o.Zone, idle: o.Idle, max: o.Max, first: o.FirstRoles,
+	s := &Service{firstAt: o.FirstAt, changed: o.Changed, store: v, now: o.Now, audit: o.Audit, rules: o.Rules, judge: o.Guessable, words: o.Words, issuer: o.Issuer, domain: o.PasskeyDomain, zone: o.Zone, idle: o.Idle, max: o.Max, first: o.FirstRoles,
 		needs: o.RequiresFactor, roles: o.CheckRoles, hashing: newQueue(), decoy: hashPassword(secret(16), present), ended: make(chan struct{})}
 	if s.now == nil {
 		s.now = time.Now

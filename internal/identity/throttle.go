@@ -22,6 +22,7 @@ type brake struct {
 	free  int
 	first time.Duration
 	most  time.Duration
+	lock  int // failures from which on the longest wait holds at once; 0 for none
 }
 
 var (
@@ -38,6 +39,9 @@ const forgetAfter = 12 * time.Hour
 func (b brake) wait(failures int) time.Duration {
 	if failures < b.free {
 		return 0
+	}
+	if b.lock > 0 && failures >= b.lock {
+		return b.most
 	}
 	w := b.first
 	for i := b.free; i < failures && w < b.most; i++ {
