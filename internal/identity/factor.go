@@ -394,15 +394,6 @@ func (s *Service) finishHalf(ctx context.Context, half string, from From, use fu
 	return session, err
 }
 
-// Halfway reports whether a sign-in waits for its second factor.
-func (s *Service) Halfway(ctx context.Context, half string) (bool, error) {
-	token, n := sha256.Sum256([]byte(half)), 0
-	err := s.store.View(ctx, func(tx *vault.Tx) error {
-		return tx.QueryRow(`SELECT count(*) FROM account_half WHERE token = ?1 AND made_at BETWEEN ?2 AND ?3`, token[:], s.now().Add(-halfFor).UnixMilli(), s.now().UnixMilli()).Scan(&n)
-	})
-	return n > 0, err
-}
-
 // beginHalf remembers that the password was right.
 func (s *Service) beginHalf(tx *vault.Tx, key string, from From) (Session, error) {
 	token := secret(32)
@@ -500,16 +491,6 @@ func (s *Service) stepUpPassword(ctx context.Context, who Person, given string) 
 		err = ErrFactor
 	}
 	return next, err
-}
-
-// StepUpBy returns what StepUp asks of the person: KindTOTP or KindPassword. Of who has passkeys alone it takes a recovery code.
-func (s *Service) StepUpBy(ctx context.Context, who Person) (string, error) {
-	has := false
-	err := s.store.View(ctx, func(tx *vault.Tx) (err error) { has, err = hasFactor(tx, fold(who.Account)); return err })
-	if has {
-		return KindTOTP, err
-	}
-	return KindPassword, err
 }
 
 // useCode uses up a code. Its kind is empty for one that is wrong or was used. Every code takes the same work.

@@ -70,6 +70,8 @@ type accountPage struct {
 	Others   bool // whether there are sessions besides the present one
 	History  []Notice
 	Roles    []string
+	Key      keyOffer
+	Badge    identity.Badge
 }
 
 func (s *Server) getAccount(v *Visit) error {
@@ -81,6 +83,15 @@ func (s *Server) getAccount(v *Visit) error {
 	}
 	if page.Sessions, err = a.Sessions(ctx, v.Person); err != nil {
 		return err
+	}
+	if page.Badge, err = a.BadgeOf(ctx, v.Person.Account); err != nil {
+		return staleOr(err)
+	}
+	if d := a.PasskeyDomain(); d != "" {
+		page.Key = keyOffer{Ask: "/account/passkey/new"}
+		if !a.PasskeyAt(v.host()) {
+			page.Key = keyOffer{Why: v.T("passkey.elsewhere", map[string]string{"domain": d, "host": v.host()})}
+		}
 	}
 	list, err := a.Notices(ctx, v.Person, false)
 	if err != nil {
@@ -105,8 +116,9 @@ func (s *Server) postNotices(v *Visit) error {
 type field struct{ Name, Value string }
 
 type confirmPage struct {
-	Action  string // where the form goes
-	By      string // identity.KindTOTP or KindPassword
+	Action  string        // where the form goes
+	Ways    identity.Ways // without any, the password is asked for
+	Key     keyOffer
 	Next    string
 	Keep    []field
 	Problem string
@@ -116,7 +128,7 @@ type confirmPage struct {
 const confirmField = "confirm"
 
 // unkept are the fields of forms that are never shown again.
-var unkept = []string{"csrf", confirmField, "password", "old", "new", "code"}
+var unkept = []string{"csrf", confirmField, passkeyField, "password", "old", "new", "code", "pin", "pin_again"}
 
 // kept returns what was typed into the form that the reader sent, but for secrets.
 func (v *Visit) kept() (out []field) {
@@ -145,7 +157,7 @@ func (s *Server) stepUp(v *Visit, r Route) (done bool, err error) {
 		return false, s.askConfirm(v, confirmPage{Action: "/account/confirm", Next: localPath(v.OriginalURL())}, fiber.StatusUnauthorized)
 	}
 	page := confirmPage{Action: localPath(v.OriginalURL()), Keep: v.kept()}
-	if v.Posted(confirmField) == "" {
+	if v.Posted(confirmField) == "" && v.Posted(passkeyField) == "" {
 		return false, s.askConfirm(v, page, fiber.StatusUnauthorized)
 	}
 	if err := s.confirm(v); err != nil {
@@ -156,7 +168,13 @@ func (s *Server) stepUp(v *Visit, r Route) (done bool, err error) {
 
 // confirm takes the factor that was given.
 func (s *Server) confirm(v *Visit) error {
-	next, err := s.opt.Accounts.StepUp(v.UserContext(), v.Person, v.Posted(confirmField))
+	var next identity.Session
+	var err error
+	if answer := v.Posted(passkeyField); answer != "" {
+		next, err = s.opt.Accounts.StepUpPasskey(v.UserContext(), v.Person, v.host(), []byte(answer))
+	} else {
+		next, err = s.opt.Accounts.StepUp(v.UserContext(), v.Person, v.Posted(confirmField))
+	}
 	if err == nil {
 		v.keep(next)
 	}
@@ -164,11 +182,13 @@ func (s *Server) confirm(v *Visit) error {
 }
 
 func (s *Server) askConfirm(v *Visit, page confirmPage, status int) error {
-	by, err := s.opt.Accounts.StepUpBy(v.UserContext(), v.Person)
-	if err != nil {
+	var err error
+	if page.Ways, err = s.opt.Accounts.Ways(v.UserContext(), v.Person); err != nil {
 		return err
 	}
-	page.By = by
+	if page.Ways.Passkey {
+		page.Key = s.offer(v, "get", "/api/v1/session/passkey")
+	}
 	v.Status(status)
 	return v.Page("confirm", page)
 }
@@ -264,6 +284,7 @@ func (s *Server) postPassword(v *Visit) error {
 type factorPage struct {
 	Begun   bool
 	Must    bool
+	Passkey bool   // whether one can be added instead
 	Secret  string // in groups of four, as people type it
 	QR      template.HTML
 	Problem string
@@ -272,7 +293,7 @@ type factorPage struct {
 func (s *Server) getFactor(v *Visit) error { return s.showFactor(v, "") }
 
 func (s *Server) showFactor(v *Visit, problem string) error {
-	page := factorPage{Must: v.Person.Must == identity.MustEnrol, Problem: problem}
+	page := factorPage{Must: v.Person.Must == identity.MustEnrol, Passkey: s.opt.Accounts.PasskeyAt(v.host()), Problem: problem}
 	e, err := s.opt.Accounts.PendingFactor(v.UserContext(), v.Person)
 	switch {
 	case errors.Is(err, identity.ErrNothing):
@@ -281,7 +302,7 @@ func (s *Server) showFactor(v *Visit, problem string) error {
 		return staleOr(err)
 	}
 	page.Begun, page.Secret = true, grouped(e.Secret)
-	if page.QR, err = qr(e.URI, v.T("factor.qr", nil)); err != nil {
+	if page.QR, err = drawn(symbol.QR, e.URI, v.T("factor.qr", nil), "qr"); err != nil {
 		return err
 	}
 	return v.Page("factor", page)
@@ -299,17 +320,23 @@ func grouped(s string) string {
 	return out.String()
 }
 
-// qr draws a message as a picture one unit per module wide, quiet zone included.
-func qr(message, label string) (template.HTML, error) {
-	code, err := symbol.Make(symbol.QR, message)
+// barHeight is how many modules high the bars of a linear barcode are drawn.
+const barHeight = 40
+
+// drawn draws a message as a picture one unit per module wide, quiet zone included.
+func drawn(kind symbol.Kind, message, label, class string) (template.HTML, error) {
+	code, err := symbol.Make(kind, message)
 	if err != nil {
 		return "", err
 	}
+	quietY, high, height := code.Quiet, 1, code.Height
+	if kind.Linear() {
+		quietY, high, height = 0, barHeight, barHeight
+	}
 	var path strings.Builder
-	code.Runs(func(x, y, n int) { fmt.Fprintf(&path, "M%d %dh%dv1h-%dz", x+code.Quiet, y+code.Quiet, n, n) })
-	size := code.Width + 2*code.Quiet
-	return template.HTML(fmt.Sprintf(`<svg class="qr" viewBox="0 0 %d %d" role="img" aria-label="%s" shape-rendering="crispEdges"><path d="%s"/></svg>`,
-		size, size, template.HTMLEscapeString(label), path.String())), nil // #nosec G203 -- numbers, a fixed frame and an escaped text
+	code.Runs(func(x, y, n int) { fmt.Fprintf(&path, "M%d %dh%dv%dh-%dz", x+code.Quiet, y+quietY, n, high, n) })
+	return template.HTML(fmt.Sprintf(`<svg class="%s" viewBox="0 0 %d %d" role="img" aria-label="%s" shape-rendering="crispEdges"><path d="%s"/></svg>`,
+		class, code.Width+2*code.Quiet, height+2*quietY, template.HTMLEscapeString(label), path.String())), nil // #nosec G203 -- numbers, a fixed frame and an escaped text
 }
 
 func (s *Server) beginFactor(v *Visit) error {

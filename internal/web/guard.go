@@ -21,8 +21,18 @@ const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 // script came with, so no page has to be given that right.
 const workerPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
 
-// permissionsPolicy keeps pages from what a warehouse's page has no business with.
-const permissionsPolicy = "geolocation=(), microphone=(), payment=(), usb=(), camera="
+// permissions keep pages from what a warehouse's page has no business with. One that says so may ask its reader for the camera, or may "get" or
+// "create" passkeys.
+func permissions(camera bool, passkey string) string {
+	right := func(name string, given bool) string {
+		if given {
+			return name + "=(self)"
+		}
+		return name + "=()"
+	}
+	return "geolocation=(), microphone=(), payment=(), usb=(), " + right("camera", camera) + ", " + right("publickey-credentials-get", passkey == "get") + ", " +
+		right("publickey-credentials-create", passkey == "create")
+}
 
 func safeHeaders(c *fiber.Ctx) {
 	for _, h := range [...][2]string{
@@ -34,7 +44,7 @@ func safeHeaders(c *fiber.Ctx) {
 		{"Referrer-Policy", "same-origin"},
 		{"Cross-Origin-Opener-Policy", "same-origin"},
 		{"Cross-Origin-Resource-Policy", "same-origin"},
-		{"Permissions-Policy", permissionsPolicy + "()"},
+		{"Permissions-Policy", permissions(false, "")},
 		{"Cache-Control", "no-store"},
 	} {
 		c.Set(h[0], h[1])

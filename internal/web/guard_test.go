@@ -191,6 +191,9 @@ func TestWhatOneNeedsOnlyThatOneHas(t *testing.T) {
 		if got := strings.Contains(permissions, "camera=(self)"); got != want.camera || !want.camera && !strings.Contains(permissions, "camera=()") || !strings.Contains(permissions, "microphone=()") {
 			t.Errorf("%s: permissions %q", path, permissions)
 		}
+		if !strings.Contains(permissions, "publickey-credentials-get=()") || !strings.Contains(permissions, "publickey-credentials-create=()") {
+			t.Errorf("%s may use passkeys: %q", path, permissions)
+		}
 		if got := res.Header.Get("Content-Type"); got != want.mime {
 			t.Errorf("%s: %q, want %q", path, got, want.mime)
 		}

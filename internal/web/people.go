@@ -166,6 +166,7 @@ type personPage struct {
 	New        bool
 	Own        bool // the reader's own account: somebody else has to change it
 	May        bool // whether the reader may change it
+	Badge      identity.Badge
 	Code       string
 	Problem    string
 }
@@ -174,6 +175,13 @@ func (s *Server) showPerson(v *Visit, page personPage) error {
 	page.Choices, page.Warehouses = s.choices(v, page.Account.Roles), strings.Join(page.Account.Warehouses, " ")
 	page.May = v.May(PeopleWrite)
 	page.Own = !page.New && page.Account.Name == v.Person.Account
+	if !page.New {
+		b, err := s.opt.Accounts.BadgeOf(v.UserContext(), page.Account.Name)
+		if err != nil {
+			return staleOr(err)
+		}
+		page.Badge = b
+	}
 	return v.Page("person", page)
 }
 

@@ -35,7 +35,9 @@ type People interface {
 // Accounts is what account pages need of package identity besides. Without it there are none, and no route can be Fresh.
 type Accounts interface {
 	SignInCode(ctx context.Context, half, code string, from identity.From) (identity.Session, error)
-	Halfway(ctx context.Context, half string) (bool, error)
+	SignInPasskey(ctx context.Context, half, host string, answer []byte, from identity.From) (identity.Session, error)
+	AskPasskeyOfHalf(ctx context.Context, half, host string) ([]byte, error)
+	WaysOfHalf(ctx context.Context, half string) (identity.Ways, error)
 	Activate(ctx context.Context, code, password string, from identity.From) (identity.Session, error)
 	Rules() identity.Rules
 	// PersonOf is Person by the public name of a session.
@@ -44,7 +46,17 @@ type Accounts interface {
 	Ended() <-chan struct{}
 
 	StepUp(ctx context.Context, who identity.Person, given string) (identity.Session, error)
-	StepUpBy(ctx context.Context, who identity.Person) (string, error)
+	StepUpPasskey(ctx context.Context, who identity.Person, host string, answer []byte) (identity.Session, error)
+	AskPasskey(ctx context.Context, who identity.Person, host string) ([]byte, error)
+	Ways(ctx context.Context, who identity.Person) (identity.Ways, error)
+	// PasskeyDomain and PasskeyAt say where passkeys work.
+	PasskeyDomain() string
+	PasskeyAt(host string) bool
+	BeginPasskey(ctx context.Context, who identity.Person, host string) ([]byte, error)
+	ConfirmPasskey(ctx context.Context, who identity.Person, host, name string, answer []byte) (identity.Session, []string, error)
+	RenamePasskey(ctx context.Context, who identity.Person, id int64, name string) error
+	BadgeOf(ctx context.Context, name string) (identity.Badge, error)
+	SetPIN(ctx context.Context, who identity.Person, pin string) error
 	ChangePassword(ctx context.Context, who identity.Person, old, next string) (identity.Session, error)
 	BeginFactor(ctx context.Context, who identity.Person) (identity.Enrolment, error)
 	PendingFactor(ctx context.Context, who identity.Person) (identity.Enrolment, error)
@@ -68,6 +80,8 @@ type Accounts interface {
 	ResetPassword(ctx context.Context, by identity.Person, name string) (string, error)
 	ResetFactor(ctx context.Context, by identity.Person, name string) error
 	EndSessions(ctx context.Context, by identity.Person, name string) error
+	NewBadge(ctx context.Context, by identity.Person, name string) (string, error)
+	RevokeBadge(ctx context.Context, by identity.Person, name string) error
 }
 
 // Role is a role as it is offered to whoever gives it.
@@ -211,9 +225,9 @@ func (s *Server) logPanic(c *fiber.Ctx, e any) {
 func (s *Server) mount(site Site) error {
 	own := s.ownRoutes()
 	if s.opt.Accounts != nil {
-		own = append(own, s.accountRoutes()...)
+		own = slices.Concat(own, s.accountRoutes(), s.passkeyRoutes(), s.pinRoutes())
 		if s.opt.Manage {
-			own = append(own, s.peopleRoutes()...)
+			own = slices.Concat(own, s.peopleRoutes(), s.badgeRoutes())
 		}
 	}
 	for _, r := range append(own, site.Routes...) {
@@ -259,7 +273,7 @@ func (s *Server) serve(r Route) fiber.Handler {
 			return v.refuse(access.Permission(r.Permission), d.Reason)
 		}
 		if r.Camera {
-			v.Set("Permissions-Policy", permissionsPolicy+"(self)")
+			v.Set("Permissions-Policy", permissions(true, ""))
 		}
 		return r.Handler(v)
 	}

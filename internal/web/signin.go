@@ -60,6 +60,8 @@ func getSession(v *Visit) error {
 type loginPage struct {
 	Next, Name, Problem string
 	Rules               identity.Rules
+	Ways                identity.Ways // of the second factor
+	Key                 keyOffer
 }
 
 func (s *Server) getLogin(v *Visit) error {
@@ -94,19 +96,35 @@ func (s *Server) postLogin(v *Visit) error {
 // getCode asks for the second factor of a sign-in whose password was right.
 func (s *Server) getCode(v *Visit) error {
 	next := localPath(v.Query("next"))
-	waiting, err := s.opt.Accounts.Halfway(v.UserContext(), v.Cookies(s.own(halfCookie)))
+	return s.showCode(v, fiber.StatusOK, loginPage{Next: next})
+}
+
+// showCode asks for the second factor, in the ways that the person has.
+func (s *Server) showCode(v *Visit, status int, page loginPage) (err error) {
+	page.Ways, err = s.opt.Accounts.WaysOfHalf(v.UserContext(), v.Cookies(s.own(halfCookie)))
+	if errors.Is(err, identity.ErrHalf) {
+		return v.See("/login")
+	}
 	if err != nil {
 		return err
 	}
-	if !waiting {
-		return v.See("/login")
+	if page.Ways.Passkey {
+		page.Key = s.offer(v, "get", "/api/v1/login/passkey")
 	}
-	return v.Page("code", loginPage{Next: next})
+	v.Status(status)
+	return v.Page("code", page)
 }
 
 func (s *Server) postCode(v *Visit) error {
 	next := localPath(v.Posted("next"))
-	session, err := s.opt.Accounts.SignInCode(v.UserContext(), v.Cookies(s.own(halfCookie)), v.Form("code"), v.from())
+	half := v.Cookies(s.own(halfCookie))
+	var session identity.Session
+	var err error
+	if answer := v.Posted(passkeyField); answer != "" {
+		session, err = s.opt.Accounts.SignInPasskey(v.UserContext(), half, v.host(), []byte(answer), v.from())
+	} else {
+		session, err = s.opt.Accounts.SignInCode(v.UserContext(), half, v.Form("code"), v.from())
+	}
 	if errors.Is(err, identity.ErrHalf) {
 		v.setCookie(s.own(halfCookie), "", -time.Hour)
 		v.Status(fiber.StatusUnauthorized)
@@ -117,8 +135,7 @@ func (s *Server) postCode(v *Visit) error {
 		if !known {
 			return err
 		}
-		v.Status(f.Status)
-		return v.Page("code", loginPage{Next: next, Problem: v.T(f.Key, f.Args)})
+		return s.showCode(v, f.Status, loginPage{Next: next, Problem: v.T(f.Key, f.Args)})
 	}
 	return v.enter(session, next)
 }
@@ -264,7 +281,7 @@ func (s *Server) signInFailure(err error) (*Failure, bool) {
 	case errors.Is(err, identity.ErrBusy):
 		return Fail(fiber.StatusServiceUnavailable, "error.busy"), true
 	}
-	return nil, false
+	return passkeyFailure(err)
 }
 
 func (v *Visit) from() identity.From {

@@ -112,7 +112,7 @@ func (r *Rig) NewHub(ctx context.Context, o HubOptions) (*Hub, error) {
 	if o.ListenNodes == "" {
 		o.ListenNodes = "127.0.0.1:0"
 	}
-	text := fmt.Sprintf("org = %q\ndata_dir = %q\nkey_file = %q\nnames = [\"localhost\", \"127.0.0.1\"]\ngs1_prefix = \"6910420\"\n[pages]\nlisten = %q\n[nodes]\nlisten = %q\n[mqtt]\n",
+	text := fmt.Sprintf("org = %q\ndata_dir = %q\nkey_file = %q\nnames = [\"localhost\", \"127.0.0.1\"]\npasskey_domain = \"localhost\"\ngs1_prefix = \"6910420\"\n[pages]\nlisten = %q\n[nodes]\nlisten = %q\n[mqtt]\n",
 		hubOrg, h.data, h.KeyFile(), o.Listen, o.ListenNodes)
 	if o.Broker != "" {
 		text += fmt.Sprintf("broker = %q\n", o.Broker)
@@ -233,7 +233,7 @@ func (r *Rig) NewEdge(o EdgeOptions) (*Edge, error) {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
-	text := fmt.Sprintf("data_dir = %q\nkey_file = %q\nlisten = %q\nnames = [\"localhost\", \"127.0.0.1\"]\n", e.data, e.KeyFile(), o.Listen)
+	text := fmt.Sprintf("data_dir = %q\nkey_file = %q\nlisten = %q\nnames = [\"localhost\", \"127.0.0.1\"]\npasskey_domain = \"localhost\"\n", e.data, e.KeyFile(), o.Listen)
 	if o.Broker != "" {
 		text += fmt.Sprintf("broker = \"mqtts://%s\"\n", o.Broker)
 	}

@@ -495,7 +495,7 @@ func (n *node) people(ctx context.Context, stdout io.Writer) (*identity.Service,
 		Words: func() []string {
 			return append([]string{trust.Org, string(trust.Warehouse), string(trust.Node)}, n.config.Names...)
 		},
-		Issuer: "Stockade " + string(trust.Node), Zone: n.config.zone(), Idle: time.Duration(n.config.SessionIdle), Max: time.Duration(n.config.SessionMax),
+		Issuer: "Stockade " + string(trust.Node), PasskeyDomain: n.config.PasskeyDomain, Zone: n.config.zone(), Idle: time.Duration(n.config.SessionIdle), Max: time.Duration(n.config.SessionMax),
 		FirstRoles: []string{string(access.Manager), string(access.Lead)}, FirstAt: []string{string(trust.Warehouse)},
 		RequiresFactor: func(roles []string) bool {
 			return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(n.config.FactorRoles, r) })

@@ -22,7 +22,7 @@ func (h *hub) people(ctx context.Context, record func(*vault.Tx, change.Entry, i
 	}
 	var people *identity.Service
 	people, err = identity.Open(ctx, h.vault, identity.Options{Now: time.Now, Audit: record, Rules: rules, Guessable: guessable.Judge, Words: func() []string { return h.contextWords(troubled) },
-		Issuer: "Stockade " + h.cfg.Org, Zone: h.cfg.zone(), Idle: time.Duration(h.cfg.SessionIdle), Max: time.Duration(h.cfg.SessionMax),
+		Issuer: "Stockade " + h.cfg.Org, PasskeyDomain: h.cfg.PasskeyDomain, Zone: h.cfg.zone(), Idle: time.Duration(h.cfg.SessionIdle), Max: time.Duration(h.cfg.SessionMax),
 		CheckRoles: h.checkRoles,
 		Changed:    func(vtx *vault.Tx, account string) error { return h.sayMember(vtx, people, account) },
 		RequiresFactor: func(roles []string) bool {

@@ -41,6 +41,9 @@ type config struct {
 	Passwords string `toml:"password_rules"`
 	// FactorRoles are the roles whose people have to use a second factor.
 	FactorRoles []string `toml:"second_factor_roles"`
+	// PasskeyDomain is the domain of passkeys (the RP ID): the company domain under which hub and nodes have their names. Without it there are none; changing it voids those
+	// that were enrolled.
+	PasskeyDomain string `toml:"passkey_domain"`
 	// SessionIdle is after how long an unused sign-in ends, 1m to 1h, default 15m; SessionMax after how long every one, 15m to 24h, default 12h.
 	SessionIdle duration `toml:"session_idle"`
 	SessionMax  duration `toml:"session_max"`
@@ -130,6 +133,9 @@ func (c config) check() error {
 	}
 	if _, err := identity.RulesNamed(c.Passwords); err != nil {
 		return fmt.Errorf("password_rules: %w", err)
+	}
+	if err := identity.CheckPasskeyDomain(c.PasskeyDomain); err != nil {
+		return fmt.Errorf("passkey_domain: %w", err)
 	}
 	if err := identity.CheckLimits(time.Duration(c.SessionIdle), time.Duration(c.SessionMax)); err != nil {
 		return fmt.Errorf("session_idle, session_max: %w", err)
