@@ -60,7 +60,7 @@ step("a passkey is added", async () => {
   assert.equal(codes.length, 10);
   await p.page.getByRole("link", { name: "我已保存好" }).click();
   await p.page.getByText("添加了通行密钥“工作手机”。").first().waitFor();
-  await inspect(p, "account-passkey");
+  await inspect(p, "account-passkey", ["工作手机"]);
   await press("知道了");
   const { credentials } = await cdp.send("WebAuthn.getCredentials", { authenticatorId: key });
   assert.equal(credentials.length, 1);
