@@ -17,6 +17,9 @@
 //	POST /api/v1/stations/{id}/mode   {"mode":"receive"}          -> StationState
 //	POST /api/v1/stations/{id}/scan   {"raw":"<base64>"}          -> Scan; "input" may say "keyboard" or "camera", see Input
 //	POST /api/v1/stations/{id}/undo   {"movement":"sh-1.1.5"}     -> Scan; an empty movement is the station's last one
+//	POST /api/v1/stations/{id}/pin    {"pin":"830274"}            -> StationState; for the badge that was scanned there within a minute
+//	POST /api/v1/stations/{id}/pin/cancel  {}                     -> StationState
+//	POST /api/v1/stations/{id}/leave  {}                          -> StationState; who works there by badge stops
 //	POST /api/v1/stations/{id}/pass   {"scan":7,"reason":"..."}   -> Scan; only the last scan, refused for want of stock
 //	GET  /api/v1/stock?q=&location=&limit=&after= -> {"rows":[StockRow],"as_of":AsOf,"next":""}
 //	GET  /api/v1/movements?limit=&before=        -> {"movements":[MovementRow],"next":""}
@@ -43,7 +46,9 @@ package dashboard
 
 import (
 	"context"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -77,15 +82,23 @@ type Station interface {
 	Last(ctx context.Context, station string, n int) ([]Feedback, error)
 	// Refused returns today's refused scans, the newest first, equal ones counted together.
 	Refused(ctx context.Context, station string, limit int) ([]RefusedScan, error)
-	SetMode(ctx context.Context, station string, mode Mode, by identity.Person) error
+	SetMode(ctx context.Context, station string, mode Mode, by By) error
 	// Submit takes bytes from another input as if the station's own scanner had sent them.
-	Submit(ctx context.Context, station string, in Input, raw []byte, by identity.Person) (Feedback, error)
+	Submit(ctx context.Context, station string, in Input, raw []byte, by By) (Feedback, error)
 	// Keyboard returns how a scanner that acts as a keyboard was set up at the station.
 	Keyboard(station string) Keyboard
 	// Undo reverses a movement of the station, its last accepted one when movement is empty.
-	Undo(ctx context.Context, station, movement string, by identity.Person) (Feedback, error)
+	Undo(ctx context.Context, station, movement string, by By) (Feedback, error)
+	// PIN takes the PIN of the badge that was scanned last; a *web.Failure says why it is refused.
+	PIN(ctx context.Context, station, pin string, by By) error
+	// CancelPIN waits for no PIN any more.
+	CancelPIN(ctx context.Context, station string) error
+	// Leave ends the work of who works at the station by badge; a *web.Failure for any browser but the one that gave the PIN.
+	Leave(ctx context.Context, station string, by By) error
 	// Owner returns who made a movement of the station, empty for one that is not the station's.
 	Owner(ctx context.Context, station, movement string) (string, error)
+	// ActsAs returns in whose name what that browser asks for is done.
+	ActsAs(ctx context.Context, station string, by By) (string, error)
 	// LetPass books the station's last scan, refused under that number, on a lead's word. A reason that
 	// can not be kept gives a *web.Failure with status 422.
 	LetPass(ctx context.Context, station string, number int64, reason string, by identity.Person) (Feedback, error)
@@ -131,13 +144,29 @@ type Deps struct {
 	Printing  Printing
 	Labels    Labels
 
-	// Open reports whether a station may work without anybody signed in; its acts are then
-	// recorded as the station's. Nil means none may.
+	// Open reports whether a station's page is shown without anybody signed in: because it may work so, with its acts
+	// recorded as the station's, or because people sign in there by badge. Nil means none is.
 	Open func(station string) bool
 	// Face draws the text of PDF files; nil where no font was found.
 	Face *raster.Typeface
 	// Version is the program's, for what is printed.
 	Version string
+}
+
+// By is who does something at a station, and in which browser: what is done there by badge and PIN is done in the one that the PIN came from.
+type By struct {
+	identity.Person
+	Browser string // tells browsers apart; stays while the sign-in or the visit does
+}
+
+// by returns who asks.
+func by(v *web.Visit) By {
+	b := By{Person: v.Person, Browser: "session " + v.Person.Session}
+	if v.Person.Session == "" { // the token of a visit is told nobody, and stands nowhere
+		sum := sha256.Sum256([]byte("stockade browser\x00" + v.CSRF()))
+		b.Browser = "visit " + hex.EncodeToString(sum[:])
+	}
+	return b
 }
 
 type dashboard struct{ Deps }

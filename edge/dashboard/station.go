@@ -44,6 +44,9 @@ func (d *dashboard) stationRoutes() []web.Route {
 		route("POST", "/api/v1/stations/:id/mode", "station.use", d.apiMode),
 		route("POST", "/api/v1/stations/:id/scan", "station.use", d.apiScan),
 		route("POST", "/api/v1/stations/:id/undo", "station.use", d.apiUndo),
+		route("POST", "/api/v1/stations/:id/pin", "station.use", d.apiPIN),
+		route("POST", "/api/v1/stations/:id/pin/cancel", "station.use", d.apiCancelPIN),
+		route("POST", "/api/v1/stations/:id/leave", "station.use", d.apiLeave),
 	}
 }
 
@@ -86,7 +89,7 @@ func (d *dashboard) getStation(v *web.Visit) error {
 	for i, m := range Modes() {
 		page.Modes = append(page.Modes, modeButton{m, modeKeys[i]})
 	}
-	for _, key := range []string{"station.offline", "station.no_answer", "station.sound_on", "station.sound_off", "station.sound_unlock", "station.accepted", "station.refused", "station.info", "station.not_stored",
+	for _, key := range []string{"station.offline", "station.no_answer", "station.sound_on", "station.sound_off", "station.sound_unlock", "station.accepted", "station.refused", "station.info", "station.not_stored", "station.badge_please",
 		"station.lot", "station.expiry", "station.serial", "station.bin", "station.on_hand", "station.sku", "station.undo", "station.undone", "station.half", "station.no_end",
 		"camera.starting", "camera.aim", "camera.read", "camera.held", "camera.several", "camera.refused", "camera.none", "camera.busy", "camera.insecure", "camera.too_old", "camera.no_reader"} {
 		page.Texts[key] = v.T(key, nil)
@@ -341,7 +344,7 @@ func (d *dashboard) apiMode(v *web.Visit) error {
 	if !slices.Contains(Modes(), body.Mode) {
 		return web.Fail(fiber.StatusUnprocessableEntity, "station.unknown_mode", "mode", string(body.Mode))
 	}
-	if err := d.Station.SetMode(v.UserContext(), v.Params("id"), body.Mode, v.Person); err != nil {
+	if err := d.Station.SetMode(v.UserContext(), v.Params("id"), body.Mode, by(v)); err != nil {
 		return err
 	}
 	return d.apiStation(v)
@@ -359,7 +362,7 @@ func (d *dashboard) apiScan(v *web.Visit) error {
 	if err != nil || len(raw) == 0 || len(raw) > maxScan || !slices.Contains([]Input{"", ByKeyboard, ByCamera}, body.Input) {
 		return web.Fail(fiber.StatusUnprocessableEntity, "station.bad_scan").Because(err)
 	}
-	f, err := d.Station.Submit(v.UserContext(), v.Params("id"), body.Input, raw, v.Person)
+	f, err := d.Station.Submit(v.UserContext(), v.Params("id"), body.Input, raw, by(v))
 	if err != nil {
 		return err
 	}
@@ -374,7 +377,7 @@ func (d *dashboard) apiUndo(v *web.Visit) error {
 	if err := d.mayUndo(v, body.Movement); err != nil {
 		return err
 	}
-	f, err := d.Station.Undo(v.UserContext(), v.Params("id"), body.Movement, v.Person)
+	f, err := d.Station.Undo(v.UserContext(), v.Params("id"), body.Movement, by(v))
 	if err != nil {
 		return err
 	}
@@ -391,7 +394,41 @@ func (d *dashboard) mayUndo(v *web.Visit, movement string) error {
 	if err != nil || owner == "" || owner == v.Person.Actor() || owner == "station/"+v.Params("id") {
 		return err
 	}
+	if actor, err := d.Station.ActsAs(v.UserContext(), v.Params("id"), by(v)); err != nil || actor == owner {
+		return err // who works here by badge
+	}
 	return v.Check("movement.reverse", access.Resource{Owner: access.Account(access.Fold(owner))})
+}
+
+func (d *dashboard) apiPIN(v *web.Visit) error {
+	var body struct{ PIN string }
+	if err := v.ReadJSON(&body); err != nil {
+		return err
+	}
+	if err := d.Station.PIN(v.UserContext(), v.Params("id"), body.PIN, by(v)); err != nil {
+		return err
+	}
+	return d.apiStation(v)
+}
+
+func (d *dashboard) apiCancelPIN(v *web.Visit) error {
+	if err := v.ReadJSON(&struct{}{}); err != nil {
+		return err
+	}
+	if err := d.Station.CancelPIN(v.UserContext(), v.Params("id")); err != nil {
+		return err
+	}
+	return d.apiStation(v)
+}
+
+func (d *dashboard) apiLeave(v *web.Visit) error {
+	if err := v.ReadJSON(&struct{}{}); err != nil {
+		return err
+	}
+	if err := d.Station.Leave(v.UserContext(), v.Params("id"), by(v)); err != nil {
+		return err
+	}
+	return d.apiStation(v)
 }
 
 // texts speaks to one reader; unlike a Visit it may be kept.

@@ -110,6 +110,10 @@ type StationState struct {
 	Day      stock.Date     `json:"day"`
 	Quantity int64          `json:"quantity,omitempty"` // that the next scan of an item counts as; 0 for none set
 	Trouble  string         `json:"trouble,omitempty"`  // key of why the scanner's last scan is not stored yet
+
+	Worker     string `json:"worker,omitempty"`      // name of who works by badge
+	Asked      string `json:"asked,omitempty"`       // name of whose PIN is waited for
+	NeedsBadge bool   `json:"needs_badge,omitempty"` // nothing is done without a badge or a sign-in
 }
 
 // State is sent to a station's page when anything in it has changed.

@@ -46,6 +46,16 @@ const (
 	BinLookedUp    = "scan.lookup_bin"      // bin, goods
 	NothingToPass  = "scan.nothing_to_pass" //
 
+	BadgeRead    = "scan.badge_read"    // person
+	BadgeIn      = "scan.badge_in"      // person
+	BadgeLeft    = "scan.badge_left"    // person
+	BadgeIdle    = "scan.badge_idle"    // person
+	BadgeVoid    = "scan.badge_void"    // person
+	BadgeFirst   = "scan.badge_first"   //
+	BadgeUnknown = "scan.badge_unknown" //
+	BadgeUnread  = "scan.badge_unread"  //
+	BadgeNoPIN   = "scan.badge_no_pin"  // person
+
 	QuantitySet      = "scan.quantity_set"       // set
 	NoQuantityNow    = "scan.no_quantity_now"    // mode (text key)
 	QuantityZero     = "scan.quantity_zero"      //

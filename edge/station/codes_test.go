@@ -22,7 +22,8 @@ func TestEveryCodeHasItsSentence(t *testing.T) {
 	}
 	codes := codesInSource(t)
 	answers := []string{station.Received, station.Picked, station.Transferred, station.Counted, station.CountDone, station.Undone, station.LookedUp, station.BinLookedUp,
-		station.BinChosen, station.TargetChosen, station.ModeChosen, station.RepeatIgnored, station.Cancelled, station.QuantitySet}
+		station.BinChosen, station.TargetChosen, station.ModeChosen, station.RepeatIgnored, station.Cancelled, station.QuantitySet,
+		station.BadgeRead, station.BadgeIn, station.BadgeLeft, station.BadgeIdle, station.BadgeVoid}
 	for _, c := range []barcode.Class{barcode.ErrEmpty, barcode.ErrAIM, barcode.ErrCheckDigit, barcode.ErrLength, barcode.ErrCharset, barcode.ErrDate, barcode.ErrUnknownAI,
 		barcode.ErrAIPair, barcode.ErrAIRepeat, barcode.ErrValue, barcode.ErrEncoding, barcode.ErrTruncated, barcode.ErrChecksum, barcode.ErrNoise} {
 		codes = append(codes, station.Unreadable(c))

@@ -35,12 +35,17 @@ type Config struct {
 	// Received is called in the transaction of a goods receipt, to queue its label; nil for nothing. Everybody's
 	// commit waits for it, and an error undoes the receipt.
 	Received func(*store.Tx, Feedback, Worker) error
+
+	Badges     Badges        // who may work here by badge and PIN; nil for nobody
+	NeedsBadge bool          // nothing is done for who has neither signed in nor scanned a badge
+	BadgeIdle  time.Duration // after which the badge is asked for again; DefaultBadgeIdle when zero
 }
 
 // Worker says who scans. The zero worker is the station itself.
 type Worker struct {
 	Actor   string
 	Session string
+	Browser string // where it came from; empty for the station's own scanner
 }
 
 // Station is one scanning place. Its methods may be called by any number of goroutines; scans
@@ -52,6 +57,9 @@ type Station struct {
 
 	mu   sync.Mutex // one scan at a time
 	last repeat
+
+	deskMu sync.Mutex
+	desk   desk
 
 	subMu   sync.Mutex // guards what follows
 	subs    map[chan Feedback]bool
@@ -81,6 +89,9 @@ func New(c Config, s *store.Store, clk *clock.Clock) (*Station, error) {
 	if c.Label == "" {
 		c.Label = c.Name
 	}
+	if c.BadgeIdle == 0 {
+		c.BadgeIdle = DefaultBadgeIdle
+	}
 	return &Station{config: c, store: s, clock: clk, subs: map[chan Feedback]bool{}}, nil
 }
 
@@ -93,16 +104,26 @@ func (s *Station) Handle(ctx context.Context, scan barcode.Scan, w Worker) (Feed
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.config.Now()
-	repeated := s.repeated(scan, now)
-	f, err := s.commit(ctx, scan.Raw, func(a *act) error {
-		a.worker, a.f.Scan = w, &scan
-		if repeated {
+	repeated, came := s.repeated(scan, now), string(scan.Raw)
+	code, scan, isBadge := badgeIn(scan)
+	var f Feedback
+	var err error
+	switch {
+	case repeated:
+		f, err = s.commit(ctx, scan.Raw, func(a *act) error {
+			a.worker, a.f.Scan = w, &scan
 			return a.inform(RepeatIgnored, nil)
-		}
-		return a.judge(scan)
-	})
+		})
+	case isBadge:
+		f, err = s.badge(ctx, code, scan, w)
+	default:
+		f, err = s.inTurn(ctx, scan.Raw, w, func(a *act) error {
+			a.f.Scan = &scan
+			return a.judge(scan)
+		})
+	}
 	if err == nil { // only then the scan was dealt with: one that was not is welcome again
-		s.last = repeat{string(scan.Raw), now}
+		s.last = repeat{came, now}
 	}
 	return f, err
 }
@@ -116,18 +137,14 @@ func (s *Station) repeated(scan barcode.Scan, now time.Time) bool {
 func (s *Station) SetMode(ctx context.Context, m Mode, w Worker) (Feedback, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.commit(ctx, nil, func(a *act) error {
-		a.worker = w
-		return a.setMode(m)
-	})
+	return s.inTurn(ctx, nil, w, func(a *act) error { return a.setMode(m) })
 }
 
 // UndoMovement takes back a movement of this station, its last one when id is empty.
 func (s *Station) UndoMovement(ctx context.Context, id string, w Worker) (Feedback, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.commit(ctx, nil, func(a *act) error {
-		a.worker = w
+	return s.inTurn(ctx, nil, w, func(a *act) error {
 		if id == "" {
 			return a.undo(a.st.Undo)
 		}

@@ -100,6 +100,10 @@ type stationConfig struct {
 	WedgeProfile string `toml:"wedge_profile"`
 	// Open lets the station's page work without a sign-in.
 	Open bool `toml:"open"`
+	// Badge shows the station's page without a sign-in, but nothing is booked until somebody has scanned their badge and entered the PIN, or signed in.
+	Badge bool `toml:"badge"`
+	// BadgeIdle is after how long without a scan the badge is asked for again, 1m to 12h; default 10m.
+	BadgeIdle duration `toml:"badge_idle"`
 }
 
 // duration is read as "700ms".
@@ -188,6 +192,12 @@ func (c config) check() error {
 			return fmt.Errorf("station %s: no printer %q among the devices", s.Name, s.Printer)
 		case s.Mode != "" && !station.Known(station.Mode(s.Mode)):
 			return fmt.Errorf("station %s: mode %q is unknown", s.Name, s.Mode)
+		}
+		if s.Badge && s.Open {
+			return fmt.Errorf("station %s: with open = true it works without a badge: leave out open or badge", s.Name)
+		}
+		if idle := time.Duration(s.BadgeIdle); idle != 0 && (idle < station.LeastBadgeIdle || idle > station.MostBadgeIdle) {
+			return fmt.Errorf("station %s: badge_idle %v: want %v to %v", s.Name, idle, station.LeastBadgeIdle, station.MostBadgeIdle)
 		}
 		if err := checkWedge(s.WedgeProfile); err != nil {
 			return fmt.Errorf("station %s: %w", s.Name, err)

@@ -42,6 +42,7 @@ func (n *node) pages(ctx context.Context, stdout io.Writer) (*web.Server, error)
 	if err != nil {
 		return nil, err
 	}
+	n.accounts = people
 	site, err := dashboard.Site(dashboard.Deps{Station: stations{n}, Stock: stockPages{n}, Movements: movements{n}, Delivery: deliveryPages{n}, Devices: devices{n}, Printing: printing{n}, Labels: labels{n}, Open: n.open,
 		Face: n.typeface, Version: version})
 	if err != nil {
@@ -50,8 +51,10 @@ func (n *node) pages(ctx context.Context, stdout io.Writer) (*web.Server, error)
 	return web.New(web.Options{TLS: settings, Hosts: n.config.Names, People: people, Accounts: people, Rights: n.desk, Roles: n.roles, Instance: string(n.enrolment.Trust.Node), Brand: "brand.edge", Place: string(n.enrolment.Trust.Warehouse), Zone: n.config.zone(), Log: n.log}, site)
 }
 
+// open reports whether a station's page is shown without a sign-in. Where a badge is needed, nothing is done from it without one.
 func (n *node) open(name string) bool {
-	return n.stationConfig(name).Open
+	c := n.stationConfig(name)
+	return c.Open || c.Badge
 }
 
 // stationConfig returns what is configured for a station; zero for one that is not.
@@ -96,7 +99,8 @@ func (n stations) State(ctx context.Context, name string) (dashboard.StationStat
 	if st.Mode == station.Receive {
 		at = s.Config().Receiving
 	}
-	return dashboard.StationState{StationInfo: info(s), Mode: dashboard.Mode(st.Mode), Location: at, Accepted: st.Accepted, Refused: st.Refused, Day: st.Day, Quantity: st.Quantity, Trouble: n.troubleOf(s)}, err
+	desk := s.AtWork()
+	return dashboard.StationState{StationInfo: info(s), Worker: desk.Name, Asked: desk.Asked, NeedsBadge: s.Config().NeedsBadge, Mode: dashboard.Mode(st.Mode), Location: at, Accepted: st.Accepted, Refused: st.Refused, Day: st.Day, Quantity: st.Quantity, Trouble: n.troubleOf(s)}, err
 }
 
 // troubleOf names the text that tells the worker why a scan is not stored yet.
@@ -182,23 +186,23 @@ func (n stations) Refused(ctx context.Context, name string, limit int) ([]dashbo
 	return out, nil
 }
 
-func (n stations) SetMode(ctx context.Context, name string, mode dashboard.Mode, by identity.Person) error {
+func (n stations) SetMode(ctx context.Context, name string, mode dashboard.Mode, by dashboard.By) error {
 	s, err := n.find(name)
 	if err != nil {
 		return err
 	}
-	_, err = s.SetMode(ctx, station.Mode(mode), worker(by))
+	_, err = s.SetMode(ctx, station.Mode(mode), workerAt(by))
 	return err
 }
 
-func (n stations) Submit(ctx context.Context, name string, in dashboard.Input, raw []byte, by identity.Person) (dashboard.Feedback, error) {
+func (n stations) Submit(ctx context.Context, name string, in dashboard.Input, raw []byte, by dashboard.By) (dashboard.Feedback, error) {
 	s, err := n.find(name)
 	if err != nil {
 		return dashboard.Feedback{}, err
 	}
 	var last station.Feedback
 	for _, scan := range decode(in, n.stationConfig(name).WedgeProfile, raw, n.clock.Wall()) {
-		if last, err = s.Handle(ctx, scan, worker(by)); err != nil {
+		if last, err = s.Handle(ctx, scan, workerAt(by)); err != nil {
 			return dashboard.Feedback{}, err
 		}
 	}
@@ -209,12 +213,12 @@ func (n stations) Keyboard(name string) dashboard.Keyboard {
 	return keyboard(n.stationConfig(name).WedgeProfile)
 }
 
-func (n stations) Undo(ctx context.Context, name, movement string, by identity.Person) (dashboard.Feedback, error) {
+func (n stations) Undo(ctx context.Context, name, movement string, by dashboard.By) (dashboard.Feedback, error) {
 	s, err := n.find(name)
 	if err != nil {
 		return dashboard.Feedback{}, err
 	}
-	f, err := s.UndoMovement(ctx, movement, worker(by))
+	f, err := s.UndoMovement(ctx, movement, workerAt(by))
 	return shown(f), err
 }
 
@@ -263,6 +267,12 @@ func (n stations) Commands(context.Context, string) ([]dashboard.Command, error)
 
 func worker(p identity.Person) station.Worker {
 	return station.Worker{Actor: p.Actor(), Session: p.Session}
+}
+
+func workerAt(by dashboard.By) station.Worker {
+	w := worker(by.Person)
+	w.Browser = by.Browser
+	return w
 }
 
 func shown(f station.Feedback) dashboard.Feedback {

@@ -101,6 +101,7 @@ func serve(ctx context.Context, c config, _ options, stdout io.Writer, log *slog
 	group.Go(func() error { return n.renew(ctx) })
 	group.Go(func() error { return n.runQueue(ctx) })
 	group.Go(func() error { return n.followRights(ctx) })
+	group.Go(func() error { return n.sweep(ctx) })
 	for _, d := range n.scanners {
 		group.Go(func() error { return d.Run(ctx) })
 	}
@@ -198,7 +199,8 @@ func (n *node) line(changed func(error)) (uplink.Line, error) {
 
 // addStation makes a station with its scanner.
 func (n *node) addStation(sc stationConfig) error {
-	c := station.Config{Name: sc.Name, Label: sc.Label, Mode: station.Mode(sc.Mode), Repeat: defaultRepeat, Zone: n.config.zone()}
+	c := station.Config{Name: sc.Name, Label: sc.Label, Mode: station.Mode(sc.Mode), Repeat: defaultRepeat, Zone: n.config.zone(),
+		Badges: badges{n}, NeedsBadge: sc.Badge && !sc.Open, BadgeIdle: time.Duration(sc.BadgeIdle)}
 	if sc.Repeat != nil {
 		c.Repeat = time.Duration(*sc.Repeat)
 	}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"stockade/edge/dashboard"
+	"stockade/edge/station"
+	"stockade/internal/identity"
+	"stockade/internal/web"
+)
+
+// badges adapts the accounts to what stations ask of badges.
+type badges struct{ *node }
+
+func (n badges) Read(ctx context.Context, code, name string) (station.Holder, error) {
+	h, err := n.accounts.ReadBadge(ctx, code, name)
+	switch {
+	case errors.Is(err, identity.ErrBadge):
+		err = errors.Join(station.ErrBadge, err)
+	case errors.Is(err, identity.ErrNoPIN):
+		err = errors.Join(station.ErrNoPIN, err)
+	}
+	name = h.Display
+	if name == "" {
+		name = h.Account
+	}
+	return station.Holder{Name: name, Badge: h.Badge}, err
+}
+
+func (n badges) Enter(ctx context.Context, h station.Holder, pin, name, address string) (station.Worker, error) {
+	who, err := n.accounts.EnterPIN(ctx, h.Badge, pin, name, address)
+	switch {
+	case errors.Is(err, identity.ErrBadge):
+		return station.Worker{}, errors.Join(station.ErrBadge, err)
+	case err != nil:
+		return station.Worker{}, err
+	case !mayScan(who):
+		return station.Worker{}, errMayNot
+	}
+	return station.Worker{Actor: who.Account, Session: who.Session}, nil
+}
+
+func (n badges) Holds(ctx context.Context, badge string) (bool, error) {
+	return n.accounts.BadgeHolds(ctx, badge)
+}
+
+var errMayNot = errors.New("this person may not work at stations")
+
+// mayScan decides whether a person may work at a station by badge. It is the same decision as for the station's page.
+func mayScan(who identity.Person) bool { return web.SignedIn(who, "station.use") }
+
+func (n stations) PIN(ctx context.Context, name, pin string, by dashboard.By) error {
+	s, err := n.find(name)
+	if err != nil {
+		return err
+	}
+	err = s.EnterPIN(ctx, pin, by.Browser, by.Address)
+	var wait *identity.WaitError
+	switch {
+	case errors.As(err, &wait):
+		seconds := int(max(time.Second, wait.For).Round(time.Second) / time.Second)
+		return web.Fail(fiber.StatusTooManyRequests, "pinpad.wait", "seconds", strconv.Itoa(seconds)).Because(err)
+	case errors.Is(err, identity.ErrPIN):
+		return web.Fail(fiber.StatusUnprocessableEntity, "pinpad.wrong").Because(err)
+	case errors.Is(err, identity.ErrBusy):
+		return web.Fail(fiber.StatusServiceUnavailable, "error.busy").Because(err)
+	case errors.Is(err, station.ErrNoBadge):
+		return web.Fail(fiber.StatusConflict, "pinpad.gone").Because(err)
+	case errors.Is(err, station.ErrBadge):
+		return web.Fail(fiber.StatusConflict, "pinpad.void").Because(err)
+	case errors.Is(err, errMayNot):
+		return web.Fail(fiber.StatusConflict, "pinpad.not_here").Because(err)
+	}
+	return err
+}
+
+func (n stations) CancelPIN(_ context.Context, name string) error {
+	s, err := n.find(name)
+	if err == nil {
+		s.Cancel()
+	}
+	return err
+}
+
+func (n stations) Leave(ctx context.Context, name string, by dashboard.By) error {
+	s, err := n.find(name)
+	if err != nil {
+		return err
+	}
+	if err = s.Leave(ctx, by.Browser); errors.Is(err, station.ErrNoBadge) {
+		err = web.Fail(fiber.StatusConflict, "pinpad.not_yours").Because(err)
+	}
+	return err
+}
+
+// sweepPeriod is how often it is looked whether somebody who works by badge is idle or must leave.
+const sweepPeriod = 5 * time.Second
+
+// sweep ends the work of who is idle or whose badge became void.
+func (n *node) sweep(ctx context.Context) error {
+	tick := time.NewTicker(sweepPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		for _, s := range n.stations {
+			if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+				n.log.Error("work by badge could not be ended, trying again", "station", s.Config().Name, "error", err)
+			}
+		}
+	}
+}
