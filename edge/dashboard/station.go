@@ -68,6 +68,7 @@ type stationPage struct {
 	State State
 	Modes []modeButton
 	Texts map[string]string // for the script
+	Pad   []int             // digits of the keys for the PIN, but 0
 	Keyboard
 }
 
@@ -85,7 +86,7 @@ func (d *dashboard) getStation(v *web.Visit) error {
 	if err != nil {
 		return err
 	}
-	page := stationPage{State: state, Texts: map[string]string{}, Keyboard: d.Station.Keyboard(v.Params("id"))}
+	page := stationPage{State: state, Texts: map[string]string{}, Pad: []int{1, 2, 3, 4, 5, 6, 7, 8, 9}, Keyboard: d.Station.Keyboard(v.Params("id"))}
 	for i, m := range Modes() {
 		page.Modes = append(page.Modes, modeButton{m, modeKeys[i]})
 	}

@@ -45,7 +45,9 @@ func (b badges) Enter(ctx context.Context, h station.Holder, pin, name, address 
 	return station.Worker{Actor: p.Account, Session: p.Session}, err
 }
 
-func (b badges) Holds(ctx context.Context, badge string) (bool, error) { return b.BadgeHolds(ctx, badge) }
+func (b badges) Holds(ctx context.Context, badge string) (bool, error) {
+	return b.BadgeHolds(ctx, badge)
+}
 
 // badgeBench is a bench whose station takes badges.
 type badgeBench struct {

@@ -215,6 +215,7 @@ type Station struct {
 	Repeat   string // such as "0s"
 	IdleGap  string // such as "20ms"
 	Closed   bool   // its page wants a sign-in
+	Badge    bool   // its page wants a badge
 	Wedge    string // wedge_profile
 }
 
@@ -247,7 +248,7 @@ func (r *Rig) NewEdge(o EdgeOptions) (*Edge, error) {
 			printer = s.Name + "-printer"
 			text += fmt.Sprintf("[[devices]]\nname = %q\nkind = \"printer\"\npath = %q\nlanguage = %q\n", printer, s.Printer, s.Language)
 		}
-		text += fmt.Sprintf("[[stations]]\nname = %q\nlabel = %q\nscanner = %q\nprinter = %q\nmode = %q\nopen = %t\nwedge_profile = %q\n", s.Name, s.Label, s.Name+"-scanner", printer, s.Mode, !s.Closed, s.Wedge)
+		text += fmt.Sprintf("[[stations]]\nname = %q\nlabel = %q\nscanner = %q\nprinter = %q\nmode = %q\nopen = %t\nbadge = %t\nwedge_profile = %q\n", s.Name, s.Label, s.Name+"-scanner", printer, s.Mode, !s.Closed, s.Badge, s.Wedge)
 		if s.Repeat != "" {
 			text += fmt.Sprintf("repeat = %q\n", s.Repeat)
 		}

@@ -86,6 +86,7 @@
       times.hidden = !s.station.quantity;
       times.textContent = s.station.quantity ? "× " + group(s.station.quantity) : "";
     }
+    showWorker(s.station);
     byID("accepted").textContent = group(s.station.accepted);
     byID("refused").textContent = group(s.station.refused);
     document.querySelectorAll("[data-key]").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.mode === s.station.mode)));
@@ -105,6 +106,15 @@
     if (s.trouble && s.trouble !== trouble) showProblem(s.trouble, "station.not_stored");
     if (!s.trouble && trouble && byID("item").textContent === trouble) showIdle(); // or the worker would go on waiting for what is over
     trouble = s.trouble;
+  }
+
+  function showWorker(st) {
+    const bar = byID("worker");
+    bar.hidden = !st.worker && !st.needs_badge;
+    bar.toggleAttribute("data-empty", !st.worker);
+    byID("worker-name").textContent = st.worker || texts["station.badge_please"];
+    byID("leave").hidden = !st.worker;
+    pinpad.ask(st.asked || "");
   }
 
   function lost(key) {
@@ -146,17 +156,29 @@
     for (const name in idle) byID(name).textContent = idle[name];
   }
 
-  async function send(what, body) {
+  /** post returns the server's refusal as a sentence, empty for none. */
+  async function post(what, body) {
     try {
       const answer = await fetch("/api/v1/stations/" + encodeURIComponent(id) + "/" + what, {
         method: "POST", headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf }, body: JSON.stringify(body),
       });
-      if (answer.status === 401) { location.reload(); return; }
-      if (!answer.ok) showProblem((await answer.json()).error.message);
+      if (answer.status === 401) { location.reload(); return ""; }
+      return answer.ok ? "" : (await answer.json()).error.message;
     } catch (e) {
-      showProblem(texts["station.no_answer"]);
+      return texts["station.no_answer"];
     }
   }
+
+  async function send(what, body) {
+    const problem = await post(what, body);
+    if (problem) showProblem(problem);
+  }
+
+  const pinpad = window.stockadePinpad(async (what, body) => {
+    const problem = await post(what, body);
+    if (problem) sound.play("refused");
+    return problem;
+  });
 
   // One after the other, so that scans are booked in the order in which they were made.
   let turn = Promise.resolve();
@@ -177,9 +199,9 @@
   window.stockadeWedge({
     report(typed) {
       byID("typed").hidden = typed === "";
-      byID("typed").textContent = typed.replace(/[\x00-\x1f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)));
+      byID("typed").textContent = typed.replace(/(STK:BADGE:).*/i, "$1•••").replace(/[\x00-\x1f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)));
     },
-    submit: (bytes, byHand) => submit(bytes, byHand ? "" : "keyboard"), // a hand types no Code IDs
+    submit: (bytes, byHand) => { if (!byHand || !pinpad.takes(bytes)) submit(bytes, byHand ? "" : "keyboard"); }, // a hand types no Code IDs
     problem: (key) => showProblem(texts[key]),
   }, root.dataset);
   window.stockadeCamera(texts, (bytes) => submit(bytes, "camera"));
@@ -191,6 +213,7 @@
     if (e.ctrlKey && e.key.toLowerCase() === "z") { e.preventDefault(); undo(); }
   });
   byID("undo").addEventListener("click", undo);
+  byID("leave").addEventListener("click", (e) => { e.currentTarget.blur(); send("leave", {}); });
   byID("sound").addEventListener("click", (e) => {
     e.currentTarget.blur();
     if (sound.unlocked()) { sound.mute(!sound.muted()); sound.play("info"); }

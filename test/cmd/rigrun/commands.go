@@ -3,14 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
 
 	"stockade/edge/store"
+	"stockade/internal/identity"
 	"stockade/internal/symbol"
 	"stockade/internal/vault"
+	"stockade/protocol/change"
 	"stockade/test/play"
 	"stockade/test/rig"
 )
@@ -22,8 +25,8 @@ type command struct {
 	Raw     []byte   // scan: base64 of the bytes that the scanner sends
 	Device  string   // device: "paper", "ribbon", "head", "fast", "scanner" or "printer"
 	Good    bool     // device: there, closed, fast, plugged in; line: mended
-	Node    string   // stop, start, clone, edge, template
-	Args    []string // hub, edge: a command with its arguments; template: an id
+	Node    string   // stop, start, clone, edge, template, badge
+	Args    []string // hub, edge: a command with its arguments; template: an id; badge: account, name, PIN, or an account alone whose badge is revoked
 	Kind    string   // symbol: one of symbol.Kinds
 	Message string   // symbol: what it says
 }
@@ -53,6 +56,7 @@ var commands = map[string]func(*world, context.Context, command) (answer, error)
 	"unclone": (*world).unclone,
 	"symbol":  (*world).symbol,
 	"stale":   (*world).stale,
+	"badge":   (*world).badge,
 }
 
 // answer carries out a line.
@@ -113,6 +117,43 @@ func (w *world) stale(ctx context.Context, _ command) (a answer, err error) {
 		_, err := tx.Exec(`UPDATE session SET fresh_at = fresh_at - 600000`)
 		return err
 	})
+}
+
+// badge makes an account at a node, with badge and PIN, and returns what the badge says; or revokes one. The accounts of a node are made here as the hub's feed
+// of people makes them: without anybody having signed in at the node.
+func (w *world) badge(ctx context.Context, c command) (a answer, err error) {
+	e := w.edges[c.Node]
+	if e == nil || len(c.Args) != 3 && len(c.Args) != 1 {
+		return answer{}, fmt.Errorf("no node %q, or want an account, its name and a PIN", c.Node)
+	}
+	err = play.WithStore(ctx, e, func(s *store.Store) error {
+		people, err := identity.Open(ctx, s.Vault(), identity.Options{Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil }})
+		if err != nil {
+			return err
+		}
+		by := identity.Person{Account: "hub"}
+		if len(c.Args) == 1 {
+			return people.RevokeBadge(ctx, by, c.Args[0])
+		}
+		code, err := people.Create(ctx, by, identity.Account{Name: c.Args[0], Display: c.Args[1]})
+		if err != nil {
+			return err
+		}
+		session, err := people.Activate(ctx, code, rand.Text(), identity.From{})
+		if err != nil {
+			return err
+		}
+		who, err := people.Person(ctx, session.Token, false)
+		if err != nil {
+			return err
+		}
+		if err := people.SetPIN(ctx, who, c.Args[2]); err != nil {
+			return err
+		}
+		a.Output, err = people.NewBadge(ctx, by, c.Args[0])
+		return err
+	})
+	return a, err
 }
 
 // unclone switches all copies off.

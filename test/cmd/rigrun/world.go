@@ -22,6 +22,7 @@ type setup struct {
 			Name, Label, Mode string
 			Wedge             string // wedge_profile
 			Printer, Closed   bool   // closed: its page wants a sign-in
+			Badge             bool   // closed, and its page wants a badge
 		}
 	}
 }
@@ -115,7 +116,7 @@ func (w *world) addNode(ctx context.Context, s setup, i int) (p place, err error
 	n := s.Nodes[i]
 	o := rig.EdgeOptions{ID: n.ID, Warehouse: n.Warehouse}
 	for _, st := range n.Stations {
-		station := rig.Station{Name: st.Name, Label: st.Label, Mode: st.Mode, Repeat: "0s", IdleGap: "20ms", Closed: st.Closed, Wedge: st.Wedge}
+		station := rig.Station{Name: st.Name, Label: st.Label, Mode: st.Mode, Repeat: "0s", IdleGap: "20ms", Closed: st.Closed || st.Badge, Badge: st.Badge, Wedge: st.Wedge}
 		if err := w.plug(&station, st.Printer); err != nil {
 			return p, err
 		}
