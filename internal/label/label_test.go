@@ -177,6 +177,25 @@ func TestSymbolChoice(t *testing.T) {
 	}
 }
 
+// TestBadgeSignsIn: the ready badge holds what a station takes for one, on printers of either resolution.
+func TestBadgeSignsIn(t *testing.T) {
+	for _, dpi := range []int{203, 300} {
+		v := Badge.Sample()
+		v["person"], v["title"], v["badge"] = "Li Lei", "", "STK:BADGE:ABCDEFGHJKLMNPQRST"
+		for _, tpl := range Standard() {
+			if tpl.Kind != Badge {
+				continue
+			}
+			l, err := tpl.Layout(v, Printer{Language: ZPL, DPI: dpi}, nil)
+			if err != nil {
+				t.Errorf("%d dpi: %v", dpi, err)
+			} else if len(l.Warnings) > 0 {
+				t.Errorf("%d dpi: %+v", dpi, l.Warnings)
+			}
+		}
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	lot := standard(t, "lot")
 	for _, tt := range []struct {

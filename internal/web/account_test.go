@@ -54,7 +54,7 @@ func newHouseBy(t *testing.T, rules identity.Rules) *house {
 		t.Fatal(err)
 	}
 	h := &house{t: t}
-	h.people, err = identity.Open(t.Context(), v, identity.Options{Now: h.now, Rules: rules, Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil },
+	h.people, err = identity.Open(t.Context(), v, identity.Options{Now: h.now, Rules: rules, PasskeyDomain: "depot.example", Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil },
 		RequiresFactor: func([]string) bool { return h.needs.Load() }})
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +85,8 @@ type reader struct {
 	page   string
 	status int
 	path   string
+	header http.Header
+	host   string // that is asked for; empty for the bare address
 }
 
 func (h *house) reader() *reader {
@@ -104,6 +106,7 @@ func (r *reader) do(method, path, kind, body string) *reader {
 		r.h.t.Fatal(err)
 	}
 	req.Header.Set("Accept-Language", "en")
+	req.Host = r.host
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 		req.Header.Set("X-CSRF-Token", r.csrf)
@@ -117,7 +120,7 @@ func (r *reader) do(method, path, kind, body string) *reader {
 	if err != nil {
 		r.h.t.Fatal(err)
 	}
-	r.page, r.status, r.path = string(text), res.StatusCode, res.Request.URL.Path
+	r.page, r.status, r.path, r.header = string(text), res.StatusCode, res.Request.URL.Path, res.Header
 	if m := csrfOf.FindStringSubmatch(r.page); m != nil {
 		r.csrf = m[1]
 	}

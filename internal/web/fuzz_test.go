@@ -36,6 +36,12 @@ func FuzzRequest(f *testing.F) {
 		"GET /people/person/%ff%2f HTTP/1.1\r\n" + head + "\r\n",
 		"POST /account/password HTTP/1.1\r\n" + head + "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 11\r\n\r\nold=a&new=b",
 		"POST /api/v1/session/confirm HTTP/1.1\r\n" + head + "Content-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"confirm\":\"x\"}",
+		"POST /login/code HTTP/1.1\r\nHost: localhost\r\nCookie: __Host-signin-test=x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 20\r\n\r\npasskey=%7B%22id%22%",
+		"POST /api/v1/login/passkey HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-CSRF-Token: x\r\nContent-Length: 2\r\n\r\n{}",
+		"POST /api/v1/account/passkey HTTP/1.1\r\n" + head + "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n[]",
+		"POST /account/passkey/new HTTP/1.1\r\n" + head + "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 18\r\n\r\nname=%00&passkey=x",
+		"POST /account/pin HTTP/1.1\r\n" + head + "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 18\r\n\r\npin=1&pin_again=%f",
+		"POST /people/badge HTTP/1.1\r\n" + head + "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 8\r\n\r\nname=%00",
 		"HEAD /assets/..%2f..%2fx HTTP/1.0\r\n\r\n",
 	} {
 		f.Add([]byte(s))
@@ -48,7 +54,7 @@ func FuzzRequest(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { _ = v.Close() })
-	accounts, err := identity.Open(f.Context(), v, identity.Options{Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil }})
+	accounts, err := identity.Open(f.Context(), v, identity.Options{PasskeyDomain: "localhost", Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil }})
 	if err != nil {
 		f.Fatal(err)
 	}
