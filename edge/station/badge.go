@@ -31,7 +31,7 @@ const (
 // Badges knows whose a badge is. An error that is none of those below means that it could not be told.
 type Badges interface {
 	// Read returns whose badge was read; ErrBadge or ErrNoPIN.
-	Read(ctx context.Context, code, station string) (Holder, error)
+	Read(ctx context.Context, code string) (Holder, error)
 	// Enter judges a PIN and returns who works from now on. Refusals are the caller's to put into words.
 	Enter(ctx context.Context, h Holder, pin, station, address string) (Worker, error)
 	// Holds reports whether the badge is still good.
@@ -116,7 +116,7 @@ func (s *Station) badge(ctx context.Context, code string, scan barcode.Scan, w W
 	if s.config.Badges == nil || code == "" {
 		return say(func(a *act) error { return a.refuse(BadgeUnread, nil) })
 	}
-	h, err := s.config.Badges.Read(ctx, code, s.config.Name)
+	h, err := s.config.Badges.Read(ctx, code)
 	switch {
 	case errors.Is(err, ErrBadge):
 		return say(func(a *act) error { return a.refuse(BadgeUnknown, nil) })

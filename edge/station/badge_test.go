@@ -29,8 +29,8 @@ var boss = identity.Person{Account: "boss"}
 // badges is what a node has between stations and accounts.
 type badges struct{ *identity.Service }
 
-func (b badges) Read(ctx context.Context, code, name string) (station.Holder, error) {
-	h, err := b.ReadBadge(ctx, code, name)
+func (b badges) Read(ctx context.Context, code string) (station.Holder, error) {
+	h, err := b.ReadBadge(ctx, code)
 	if errors.Is(err, identity.ErrBadge) {
 		err = station.ErrBadge
 	}

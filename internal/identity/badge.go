@@ -152,8 +152,8 @@ func (s *Service) SetPIN(ctx context.Context, who Person, pin string) error {
 const badgeRow = ` FROM account_badge b JOIN account a ON a.folded = b.account LEFT JOIN account_pin p ON p.account = b.account WHERE b.badge = ?1 AND a.disabled_at IS NULL`
 
 // ReadBadge returns whose badge was read. ErrBadge says that it is none of ours, was revoked, or its person is disabled; ErrNoPIN that the person has yet to choose a PIN.
-// Each read of a bad badge at a station is recorded, without its text.
-func (s *Service) ReadBadge(ctx context.Context, code, station string) (h BadgeHolder, err error) {
+// The station records what it refuses.
+func (s *Service) ReadBadge(ctx context.Context, code string) (h BadgeHolder, err error) {
 	sum := badgeHash(code)
 	var pin string
 	err = s.store.View(ctx, func(tx *vault.Tx) error {
@@ -161,9 +161,7 @@ func (s *Service) ReadBadge(ctx context.Context, code, station string) (h BadgeH
 	})
 	switch {
 	case errors.Is(err, vault.ErrNoRows):
-		return BadgeHolder{}, errors.Join(s.store.Update(ctx, func(tx *vault.Tx) error {
-			return s.note(tx, "badge.read", station, "refused", Person{Station: station}, nil)
-		}), ErrBadge)
+		return BadgeHolder{}, ErrBadge
 	case err != nil:
 		return BadgeHolder{}, err
 	case pin == "":

@@ -33,7 +33,7 @@ func (d *desk) newBadge() (code string, h BadgeHolder) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	if h, err = d.ReadBadge(d.t.Context(), code, "dock-1"); err != nil {
+	if h, err = d.ReadBadge(d.t.Context(), code); err != nil {
 		d.t.Fatal(err)
 	}
 	return code, h
@@ -52,13 +52,13 @@ func TestBadge(t *testing.T) {
 	if err != nil || len(code) != len(BadgePrefix)+badgeLetters || strings.Trim(code[len(BadgePrefix):], codeLetters) != "" {
 		t.Fatalf("badge %q, %v", code, err)
 	}
-	if _, err := d.ReadBadge(ctx, code, "dock-1"); !errors.Is(err, ErrNoPIN) {
+	if _, err := d.ReadBadge(ctx, code); !errors.Is(err, ErrNoPIN) {
 		t.Errorf("without a PIN: %v", err)
 	}
 	if err := d.SetPIN(ctx, d.who(s.Token), pin); err != nil {
 		t.Fatal(err)
 	}
-	h, err := d.ReadBadge(ctx, code, "dock-1")
+	h, err := d.ReadBadge(ctx, code)
 	if err != nil || h.Account != "Chen" || h.Display != "Chen" || h.Badge == "" || strings.Contains(code, h.Badge) {
 		t.Fatalf("read as %+v, %v", h, err)
 	}
@@ -76,7 +76,7 @@ func TestBadge(t *testing.T) {
 
 	// Another badge voids the first; a revoked one is void at once; a disabled person's too.
 	second, h2 := d.newBadge()
-	if _, err := d.ReadBadge(ctx, code, "dock-1"); !errors.Is(err, ErrBadge) {
+	if _, err := d.ReadBadge(ctx, code); !errors.Is(err, ErrBadge) {
 		t.Errorf("the former badge: %v", err)
 	}
 	if _, err := d.EnterPIN(ctx, h.Badge, pin, "dock-1", ""); !errors.Is(err, ErrBadge) {
@@ -91,7 +91,7 @@ func TestBadge(t *testing.T) {
 	if err := d.Disable(ctx, boss, "Chen"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.ReadBadge(ctx, second, "dock-1"); !errors.Is(err, ErrBadge) {
+	if _, err := d.ReadBadge(ctx, second); !errors.Is(err, ErrBadge) {
 		t.Errorf("a disabled person: %v", err)
 	}
 	if good, _ := d.BadgeHolds(ctx, h2.Badge); good {
@@ -121,7 +121,7 @@ func TestBadge(t *testing.T) {
 
 	// All of it is recorded, nothing of it tells badge or PIN, and the store holds neither.
 	trail := strings.Join(d.trail, "; ")
-	for _, want := range []string{"badge.made chen ok", "badge.pin_set chen ok", "signin.badge chen refused", "signin.badge chen ok", "badge.read dock-1 refused", "badge.revoked chen ok"} {
+	for _, want := range []string{"badge.made chen ok", "badge.pin_set chen ok", "signin.badge chen refused", "signin.badge chen ok", "badge.revoked chen ok"} {
 		if !strings.Contains(trail, want) {
 			t.Errorf("%q is not recorded: %s", want, trail)
 		}

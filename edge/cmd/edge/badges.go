@@ -17,15 +17,15 @@ import (
 // badges adapts the accounts to what stations ask of badges.
 type badges struct{ *node }
 
-func (n badges) Read(ctx context.Context, code, name string) (station.Holder, error) {
-	h, err := n.accounts.ReadBadge(ctx, code, name)
+func (n badges) Read(ctx context.Context, code string) (station.Holder, error) {
+	h, err := n.accounts.ReadBadge(ctx, code)
 	switch {
 	case errors.Is(err, identity.ErrBadge):
 		err = errors.Join(station.ErrBadge, err)
 	case errors.Is(err, identity.ErrNoPIN):
 		err = errors.Join(station.ErrNoPIN, err)
 	}
-	name = h.Display
+	name := h.Display
 	if name == "" {
 		name = h.Account
 	}
