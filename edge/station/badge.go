@@ -267,6 +267,17 @@ func (s *Station) who(w Worker) (_ Worker, ok bool) {
 	return w, !itself || !s.config.NeedsBadge
 }
 
+// ActsAs returns in whose name what somebody asks for is done.
+func (s *Station) ActsAs(w Worker) Worker {
+	now := s.config.Now()
+	s.deskMu.Lock()
+	defer s.deskMu.Unlock()
+	if s.desk.worker.Actor != "" && w.Browser == s.desk.browser && !s.idle(now) {
+		return s.desk.worker
+	}
+	return w
+}
+
 // inTurn runs an act in the name of who may do it, or tells them to scan their badge first.
 func (s *Station) inTurn(ctx context.Context, raw []byte, w Worker, do func(*act) error) (Feedback, error) {
 	if err := s.sweep(ctx); err != nil {

@@ -37,10 +37,10 @@ const (
 
 // Conditions of passkeys.
 var (
-	ErrPasskey   = errors.New("the passkey's answer is not right")
-	ErrStale     = errors.New("nothing was asked of the passkey, or too long ago")
-	ErrCopied    = errors.New("the passkey's counter went back")
-	ErrElsewhere = errors.New("passkeys do not work under this name")
+	ErrPasskey = errors.New("the passkey's answer is not right")
+	ErrStale   = errors.New("nothing was asked of the passkey, or too long ago")
+	ErrCopied  = errors.New("the passkey's counter went back")
+	ErrDomain  = errors.New("passkeys do not work under this name")
 )
 
 // CheckPasskeyDomain refuses what can not be the domain of passkeys (the RP ID); empty is none.
@@ -78,7 +78,7 @@ func (s *Service) PasskeyAt(host string) bool {
 // the domain, such as one that somebody else got hold of, is refused.
 func (s *Service) party(host string) (*webauthn.WebAuthn, error) {
 	if !s.PasskeyAt(host) {
-		return nil, ErrElsewhere
+		return nil, ErrDomain
 	}
 	within := webauthn.TimeoutConfig{Timeout: browserFor, TimeoutUVD: browserFor} // not enforced by the library, which asks the machine's clock: take does so by ours
 	return webauthn.New(&webauthn.Config{RPID: s.domain, RPDisplayName: s.issuer, RPOrigins: []string{"https://" + strings.ToLower(host)},
@@ -180,7 +180,7 @@ func (s *Service) take(tx *vault.Tx, bound, purpose, key string) (session webaut
 	return session, true, json.Unmarshal([]byte(data), &session)
 }
 
-// BeginPasskey asks an authenticator for a new key. options is JSON for navigator.credentials.create. ErrElsewhere says that
+// BeginPasskey asks an authenticator for a new key. options is JSON for navigator.credentials.create. ErrDomain says that
 // the host is not under the domain of passkeys.
 func (s *Service) BeginPasskey(ctx context.Context, who Person, host string) (options []byte, err error) {
 	rp, err := s.party(host)
@@ -433,7 +433,7 @@ func assert(rp *webauthn.WebAuthn, h *holder, session webauthn.SessionData, answ
 }
 
 // SignInPasskey ends a sign-in with a passkey. answer is JSON of what navigator.credentials.get gave. Errors are as with SignInCode, and ErrPasskey, ErrStale, ErrCopied
-// and ErrElsewhere for what a passkey can be refused for.
+// and ErrDomain for what a passkey can be refused for.
 func (s *Service) SignInPasskey(ctx context.Context, half, host string, answer []byte, from From) (Session, error) {
 	rp, err := s.party(host)
 	if err != nil {

@@ -496,7 +496,7 @@ func TestWherePasskeysWork(t *testing.T) {
 			t.Errorf("%q: %v", host, !want)
 		}
 		_, err := d.AskPasskeyOfHalf(ctx, d.half(here), host)
-		if want != (err == nil) || !want && !errors.Is(err, ErrElsewhere) {
+		if want != (err == nil) || !want && !errors.Is(err, ErrDomain) {
 			t.Errorf("%q: %v", host, err)
 		}
 	}

@@ -56,7 +56,7 @@ func passkeyFailure(err error) (*Failure, bool) {
 			return Fail(fiber.StatusUnauthorized, f.key).Because(err), true
 		}
 	}
-	if errors.Is(err, identity.ErrElsewhere) {
+	if errors.Is(err, identity.ErrDomain) {
 		return Fail(fiber.StatusConflict, "passkey.not_here").Because(err), true
 	}
 	return nil, false

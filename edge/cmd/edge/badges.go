@@ -39,7 +39,7 @@ func (n badges) Enter(ctx context.Context, h station.Holder, pin, name, address 
 		return station.Worker{}, errors.Join(station.ErrBadge, err)
 	case err != nil:
 		return station.Worker{}, err
-	case !mayScan(who):
+	case !n.mayScan(who):
 		return station.Worker{}, errMayNot
 	}
 	return station.Worker{Actor: who.Account, Session: who.Session}, nil
@@ -52,7 +52,15 @@ func (n badges) Holds(ctx context.Context, badge string) (bool, error) {
 var errMayNot = errors.New("this person may not work at stations")
 
 // mayScan decides whether a person may work at a station by badge. It is the same decision as for the station's page.
-func mayScan(who identity.Person) bool { return web.SignedIn(who, "station.use") }
+func (n *node) mayScan(who identity.Person) bool { return n.desk.List(who, "station.use").Allowed }
+
+func (n stations) ActsAs(_ context.Context, name string, by dashboard.By) (string, error) {
+	s, err := n.find(name)
+	if err != nil {
+		return "", err
+	}
+	return s.ActsAs(workerAt(by)).Actor, nil
+}
 
 func (n stations) PIN(ctx context.Context, name, pin string, by dashboard.By) error {
 	s, err := n.find(name)

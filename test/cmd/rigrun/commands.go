@@ -13,6 +13,7 @@ import (
 	"stockade/internal/identity"
 	"stockade/internal/symbol"
 	"stockade/internal/vault"
+	"stockade/protocol/access"
 	"stockade/protocol/change"
 	"stockade/test/play"
 	"stockade/test/rig"
@@ -135,7 +136,7 @@ func (w *world) badge(ctx context.Context, c command) (a answer, err error) {
 		if len(c.Args) == 1 {
 			return people.RevokeBadge(ctx, by, c.Args[0])
 		}
-		code, err := people.Create(ctx, by, identity.Account{Name: c.Args[0], Display: c.Args[1]})
+		code, err := people.Create(ctx, by, identity.Account{Name: c.Args[0], Display: c.Args[1], Roles: []string{string(access.Worker)}, Warehouses: []string{e.Options.Warehouse}})
 		if err != nil {
 			return err
 		}
