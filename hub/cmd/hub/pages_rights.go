@@ -126,6 +126,9 @@ func (p pages) SavePolicy(ctx context.Context, next access.Policy, note string, 
 		version, err = tx.PutPolicy(next, who.Actor, note)
 		return err
 	})
+	if err == nil && p.desk != nil {
+		err = p.loadRights(ctx) // it counts from here on; other programs' editions come by notice
+	}
 	return version, rightsRefusal(err)
 }
 

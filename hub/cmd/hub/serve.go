@@ -98,7 +98,7 @@ type server struct {
 	publisher *master.Publisher
 	typeface  *raster.Typeface // draws Chinese in previews; nil without a font
 	previews  *preview.Drawer
-	desk      *rights.Desk // decides who may do what
+	desk      *rights.Desk      // decides who may do what
 	accounts  *identity.Service // once there are pages
 }
 
