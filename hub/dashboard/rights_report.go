@@ -3,6 +3,7 @@ package dashboard
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -201,7 +202,7 @@ func (d *dashboard) getSee(v *web.Visit) error {
 
 // wordsOf says what is wrong with an assignment.
 func wordsOf(err error, lang string) string {
-	if c, ok := err.(*access.Collision); ok { //nolint:errorlint // never wrapped
+	if c := (*access.Collision)(nil); errors.As(err, &c) {
 		return c.Words().In(lang)
 	}
 	return err.Error()
