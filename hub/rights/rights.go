@@ -182,7 +182,7 @@ func CheckSave(old, next access.Policy, people []Person, from netip.Addr, now ti
 	}
 	for _, r := range old.Roles {
 		if holders := holding(people, r.ID); !kept[r.ID] && len(holders) > 0 {
-			return refuse("角色“%s”还有 %d 人在用（%s）。请先在“人员”中给他们换成别的角色，再删除。", "Role %q is still held by %d people (%s). Give them another role under People first, then delete it.",
+			return refuse("角色“%s”还有 %d 人在用（%s）。请先在“人员”中给他们换成别的角色，再删除。", "People still have role %q (%d: %s). Give them another role under People first, then delete it.",
 				shown(r, len(holders), called(holders, 5))...)
 		}
 	}

@@ -167,7 +167,7 @@ func TestCheckSave(t *testing.T) {
 	}{
 		{"the same", old, ""},
 		{"less for one", policy(writes, role("a")), ""},
-		{"a role that is held is gone", policy(writes), "still held by 1 people (li)"},
+		{"a role that is held is gone", policy(writes), "(1: li)"},
 		{"two of a name", policy(writes, role("a"), two), "Two roles are called"},
 		{"without a name", policy(writes, role("a"), blank), "a Chinese and an English name"},
 		{"an odd id", policy(writes, role("a"), role("A/B")), "The id of a role"},
