@@ -82,6 +82,8 @@ type Hub interface {
 	LabelFont() bool
 
 	Rights
+	Approvals
+	Exports
 }
 
 type dashboard struct{ Hub }
@@ -106,7 +108,7 @@ func Site(hub Hub) (web.Site, error) {
 }
 
 func (d *dashboard) routes() []web.Route {
-	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.apiRoutes())
+	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.exportRoutes(), d.apiRoutes())
 }
 
 func (d *dashboard) menu() []web.Link {
@@ -119,6 +121,8 @@ func (d *dashboard) menu() []web.Link {
 		{Path: "/labels", Text: "menu.labels", Permission: "label.read"},
 		{Path: "/rights", Text: "menu.rights", Permission: RolesRead},
 		{Path: "/reviews", Text: "menu.reviews", Permission: ReviewAnswer},
+		{Path: "/exports", Text: "menu.exports", Permission: "export.create"},
+		{Path: "/approvals", Text: "menu.approvals", Permission: web.Own, Count: d.waitCount},
 	}
 }
 

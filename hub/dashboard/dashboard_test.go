@@ -30,6 +30,7 @@ import (
 
 // memory is a Hub of a few fixed things that remembers what it was asked to do.
 type memory struct {
+	requests
 	empty bool
 	acts  []string
 	by    identity.Person
@@ -292,7 +293,8 @@ func (b *browser) signIn() {
 
 func allPages() []string {
 	return []string{"/", "/?q=x&warehouse=SHA", itemLink(oddSKU), itemLink(oddSKU) + "?before=1.2", "/batch/sha-1/1/7", "/nodes", "/exceptions", "/exceptions?all=1", "/audit",
-		"/catalogue", "/catalogue?" + url.Values{"item": {string(oddSKU)}}.Encode(), "/labels", "/labels/lot", "/labels/lot?version=1", "/labels/shelf", "/labels/old", "/labels/-/new", "/labels/-/new?kind=pallet", "/labels/-/new?from=shelf"}
+		"/catalogue", "/catalogue?" + url.Values{"item": {string(oddSKU)}}.Encode(), "/labels", "/labels/lot", "/labels/lot?version=1", "/labels/shelf", "/labels/old", "/labels/-/new", "/labels/-/new?kind=pallet", "/labels/-/new?from=shelf",
+		"/approvals", "/approvals/waiting", "/approvals/new", "/exports", "/exports/all", "/approvals/request/A2345-6789-ABCD"}
 }
 
 func TestPagesInBothLanguages(t *testing.T) {

@@ -22,6 +22,7 @@ var shellPages embed.FS
 type pages struct {
 	server *Server
 	menu   []Link
+	mark   bool // whether pages carry a watermark
 	set    map[Lang]map[string]*template.Template
 }
 
@@ -34,13 +35,20 @@ type View struct {
 	CSRF    string
 	Brand   string
 	Place   string
-	Menu    []Link
+	Menu    []Entry
 	Langs   []Lang
 	Page    string // name of the page
 	Request string
 	Account bool     // whether there are account pages
 	Notices []Notice // of the person's account, not seen yet
 	visit   *Visit
+	Mark    bool // whether the watermark lies over the page
+}
+
+// Entry is an entry of the menu as it is shown; Waits is how much waits behind it.
+type Entry struct {
+	Link
+	Waits int
 }
 
 // May reports whether the reader has a permission at all: for buttons and links. What is acted on is judged by its handler.
@@ -55,7 +63,7 @@ func loadPages(s *Server, site Site) (*pages, error) {
 	if s.opt.Accounts != nil && s.opt.Manage {
 		menu = append(slices.Clone(menu), Link{Path: "/people", Text: "menu.people", Permission: PeopleRead})
 	}
-	p := &pages{server: s, menu: menu, set: map[Lang]map[string]*template.Template{}}
+	p := &pages{server: s, menu: menu, mark: site.Watermark, set: map[Lang]map[string]*template.Template{}}
 	for _, l := range Langs() {
 		base, err := template.New("layout.html").Funcs(s.funcs(l)).ParseFS(own, "layout.html")
 		if err != nil {
@@ -114,9 +122,18 @@ func (p *pages) render(v *Visit, name string, data any) ([]byte, error) {
 		}
 		view.Notices = v.notices(list)
 	}
+	view.Mark = p.mark && v.Person.Account != ""
 	for _, m := range p.menu {
 		if v.Person.Account != "" && v.Person.Must == "" && v.May(m.Permission) {
-			view.Menu = append(view.Menu, m)
+			e := Entry{Link: m}
+			if m.Count != nil {
+				n, err := m.Count(v.UserContext(), v.Person)
+				if err != nil {
+					return nil, fmt.Errorf("count of %s: %w", m.Path, err)
+				}
+				e.Waits = n
+			}
+			view.Menu = append(view.Menu, e)
 		}
 	}
 	var b bytes.Buffer

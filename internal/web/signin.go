@@ -36,6 +36,7 @@ func (s *Server) own(cookie string) string {
 func (s *Server) ownRoutes() []Route {
 	return []Route{
 		{Method: "GET", Path: "/assets/:name", Permission: Public, Handler: s.getAsset},
+		{Method: "GET", Path: "/watermark.svg", Permission: Own, Handler: s.getWatermark},
 		{Method: "GET", Path: "/healthz", Permission: Public, Handler: getHealth},
 		{Method: "GET", Path: "/login", Permission: Public, Handler: s.getLogin},
 		{Method: "POST", Path: "/login", Permission: Public, Handler: s.postLogin},

@@ -89,6 +89,8 @@ func (r Route) check() error {
 // Link is an entry of the menu; it is shown to those who have its permission.
 type Link struct {
 	Path, Text, Permission string // Text is a key of the catalogue
+	// Count tells how much waits behind the entry for who looks at it; nil for nothing. It is asked for with every page.
+	Count func(context.Context, identity.Person) (int, error)
 }
 
 // Site is what a program serves. Templates and Assets are folders of files: each template
@@ -99,4 +101,6 @@ type Site struct {
 	Menu      []Link
 	Templates fs.FS
 	Assets    fs.FS
+	// Watermark lays a light pattern over every page of somebody who is signed in: person, time and host, on the screen and in print.
+	Watermark bool
 }

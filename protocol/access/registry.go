@@ -127,6 +127,12 @@ var registry = []Group{
 		plain("access.report", "查看权限报告", "See who can do what"),
 		plain("access.review", "复核所辖人员的角色", "Confirm or withdraw roles in a review"),
 		privileged("access.campaign", "发起和结束权限复核", "Start and close access reviews"),
+		plain("approval.decide", "审批别人的申请（由规则指定审批人）", "Decide what others ask for, where a rule names one"),
+		plain("approval.read", "查看全部申请和审批记录", "See all requests and what became of them"),
+	}},
+	{ID: "export", Title: Text{ZH: "导出", EN: "Exports"}, Permissions: []Info{
+		plain("export.create", "导出文件", "Export to files"),
+		plain("export.read", "查看全部导出记录", "See all exports"),
 	}},
 	{ID: "system", Title: Text{ZH: "系统", EN: "System"}, Permissions: []Info{
 		plain("setting.read", "查看设置", "See settings"),

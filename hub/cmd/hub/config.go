@@ -12,6 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"stockade/hub/exports"
 	"stockade/internal/identity"
 	"stockade/protocol/barcode"
 	"stockade/protocol/topic"
@@ -48,6 +49,11 @@ type config struct {
 	SessionIdle duration `toml:"session_idle"`
 	SessionMax  duration `toml:"session_max"`
 
+	// Watermark lays person, time and host lightly over every page, on the screen and in print; default true.
+	Watermark bool `toml:"watermark"`
+	// Exports says how many rows may leave the house.
+	Exports exportConfig `toml:"exports"`
+
 	// Pages is the HTTPS listener of the pages for people.
 	Pages listener `toml:"pages"`
 	// Nodes is the HTTPS listener where nodes enrol and renew their certificates.
@@ -73,6 +79,13 @@ type listener struct {
 	Public string `toml:"public"`
 }
 
+type exportConfig struct {
+	// Free is how many rows an export may have without an approval; default 5000, 0 for none.
+	Free int64 `toml:"rows_without_approval"`
+	// Quota is how many rows a person may export in a day; default 50000, at most 500000.
+	Quota int64 `toml:"rows_per_day"`
+}
+
 type mqttConfig struct {
 	// Listen is where the hub's own broker listens; default :8883.
 	Listen string `toml:"listen"`
@@ -90,7 +103,8 @@ func loadConfig(path string) (config, error) {
 	if err != nil {
 		return config{}, fmt.Errorf("read configuration: %w", err)
 	}
-	c := config{Lang: "zh", Zone: "Asia/Shanghai", Names: []string{"localhost"}, Pages: listener{Listen: ":8443"}, Nodes: listener{Listen: ":8444"}}
+	c := config{Lang: "zh", Zone: "Asia/Shanghai", Names: []string{"localhost"}, Watermark: true,
+		Exports: exportConfig{Free: exports.DefaultLimits.Free, Quota: exports.DefaultLimits.Quota}, Pages: listener{Listen: ":8443"}, Nodes: listener{Listen: ":8444"}}
 	dec := toml.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&c); err != nil {
@@ -139,6 +153,9 @@ func (c config) check() error {
 	}
 	if err := identity.CheckLimits(time.Duration(c.SessionIdle), time.Duration(c.SessionMax)); err != nil {
 		return fmt.Errorf("session_idle, session_max: %w", err)
+	}
+	if c.Exports.Free < 0 || c.Exports.Quota < 1 || c.Exports.Quota > exports.MaxQuota {
+		return fmt.Errorf("exports: want rows_without_approval of 0 or more, and rows_per_day of 1 to %d", exports.MaxQuota)
 	}
 	if len(c.Names) == 0 {
 		return errors.New("names: at least one name or address is needed by which nodes reach the hub")

@@ -49,10 +49,12 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 			return nil, err
 		}
 	}
+	s.approvals, s.exports = s.openRequests(people)
 	site, err := dashboard.Site(pages{s})
 	if err != nil {
 		return nil, err
 	}
+	site.Watermark = s.cfg.Watermark
 	settings := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{s.cert}}
 	return web.New(web.Options{TLS: settings, Hosts: s.cfg.hosts(), People: people, Accounts: people, Manage: true, Rights: s.desk, Roles: s.roles, Instance: string(stock.HubNode), Brand: "brand.hub", Place: s.cfg.Org, Zone: s.cfg.zone(), Log: s.log}, site)
 }

@@ -17,7 +17,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"stockade/hub/approvals"
 	"stockade/hub/broker"
+	"stockade/hub/exports"
 	"stockade/hub/fleet"
 	"stockade/hub/intake"
 	"stockade/hub/master"
@@ -100,6 +102,8 @@ type server struct {
 	previews  *preview.Drawer
 	desk      *rights.Desk      // decides who may do what
 	accounts  *identity.Service // once there are pages
+	approvals *approvals.Service
+	exports   *exports.Service
 }
 
 func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err error) {
@@ -231,6 +235,7 @@ func (s *server) run(ctx context.Context, c *command) error {
 	group.Go(func() error { return s.sessions.Run(ctx, s.intake) })
 	group.Go(func() error { return s.publisher.Run(ctx) })
 	group.Go(func() error { return s.watch(ctx) })
+	group.Go(func() error { return s.due(ctx) })
 	group.Go(func() error {
 		return (&fleet.Door{Fleet: s.fleet, Logger: s.log}).Serve(ctx, s.nodes, s.cert)
 	})
