@@ -115,6 +115,11 @@ func SubjectOf(who identity.Person) access.Subject {
 	return Tidy(access.Subject{Account: p.Account, Roles: p.Roles, Warehouses: p.Warehouses})
 }
 
+// Fold returns a name in the form in which accounts are told apart.
+func Fold(name access.Account) access.Account {
+	return access.Account(identity.Account{Name: string(name)}.Key())
+}
+
 // Tidy puts the warehouses of a subject in the order that package access wants.
 func Tidy(s access.Subject) access.Subject {
 	s.Warehouses = slices.Compact(slices.Sorted(slices.Values(s.Warehouses)))
@@ -228,7 +233,7 @@ func (s *Service) mayHave(v *store.View, subject access.Subject, a Ask, now time
 	if err != nil {
 		return err
 	}
-	if subject.Temporary, err = v.Temporaries(subject.Account); err != nil {
+	if subject.Temporary, err = v.Temporaries(Fold(subject.Account)); err != nil {
 		return err
 	}
 	if s.held(engine, subject, a, now) {
@@ -328,7 +333,7 @@ func (s *Service) effect(tx *store.Tx, p approval.Process) error {
 		if err != nil {
 			return err
 		}
-		return tx.AddTemporary(p.Request.By.Account, access.Temporary{ID: access.TemporaryID(p.Request.ID), Grant: grantOf(a), Reason: p.Request.Reason,
+		return tx.AddTemporary(p.Request.By.Account, string(Fold(p.Request.By.Account)), access.Temporary{ID: access.TemporaryID(p.Request.ID), Grant: grantOf(a), Reason: p.Request.Reason,
 			Approver: p.Approver(), From: p.Closed, Until: a.Until})
 	}
 	return nil

@@ -142,12 +142,13 @@ type TemporaryGrant struct {
 	EndedBy string    // empty when time ended it
 }
 
-// AddTemporary gives somebody a permission for a time. Its ID is that of the approval that it comes of.
-func (tx *Tx) AddTemporary(account access.Account, t access.Temporary) error {
+// AddTemporary gives somebody a permission for a time. Its ID is that of the approval that it comes of; folded is the account's name in the
+// form in which names are told apart.
+func (tx *Tx) AddTemporary(account access.Account, folded string, t access.Temporary) error {
 	b, err := change.Marshal(t.Grant)
 	if err == nil {
-		_, err = tx.tx.Exec(`INSERT INTO temporary_grant (id, account, body, reason, approver, from_at, until_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`,
-			string(t.ID), string(account), b, t.Reason, string(t.Approver), t.From, t.Until)
+		_, err = tx.tx.Exec(`INSERT INTO temporary_grant (id, account, folded, body, reason, approver, from_at, until_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`,
+			string(t.ID), string(account), folded, b, t.Reason, string(t.Approver), t.From, t.Until)
 	}
 	if err != nil {
 		return fmt.Errorf("store temporary grant %s: %w", t.ID, err)
@@ -167,10 +168,11 @@ func (tx *Tx) EndTemporary(id access.TemporaryID, by string) error {
 	return nil
 }
 
-// Temporaries returns the grants for a time that count for a person, by id. Whoever decides gives them to package access, which judges their
+// Temporaries returns the grants for a time that count for a person, by id; folded is the account's name in the form in which names are told
+// apart. Whoever decides gives them to package access, which judges their
 // times: one whose end has passed may still be among them, and one that was ended early never is.
-func (v *View) Temporaries(account access.Account) ([]access.Temporary, error) {
-	list, err := v.temporaries(`WHERE account = ?1 AND ended_at = 0 ORDER BY id`, string(account))
+func (v *View) Temporaries(folded access.Account) ([]access.Temporary, error) {
+	list, err := v.temporaries(`WHERE folded = ?1 AND ended_at = 0 ORDER BY id`, string(folded))
 	var out []access.Temporary
 	for _, t := range list {
 		out = append(out, t.Temporary)

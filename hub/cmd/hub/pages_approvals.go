@@ -54,7 +54,7 @@ func (h *hub) decideList(v *store.View, who identity.Person, p access.Permission
 		return access.Decision{}, err
 	}
 	subject := approvals.SubjectOf(who)
-	if subject.Temporary, err = v.Temporaries(subject.Account); err != nil {
+	if subject.Temporary, err = v.Temporaries(approvals.Fold(subject.Account)); err != nil {
 		return access.Decision{}, err
 	}
 	// The headquarters are what others are in contact with, and their clock is the one that others go by.

@@ -32,6 +32,7 @@ CREATE INDEX approval_event_of ON approval_event (approval, id);
 CREATE TABLE temporary_grant (
     id       TEXT    PRIMARY KEY REFERENCES approval (id),
     account  TEXT    NOT NULL,
+    folded   TEXT    NOT NULL, -- the account as names are told apart
     body     BLOB    NOT NULL, -- CBOR of access.Grant
     reason   TEXT    NOT NULL,
     approver TEXT    NOT NULL CHECK (approver <> account),
@@ -40,7 +41,7 @@ CREATE TABLE temporary_grant (
     ended_at INTEGER NOT NULL DEFAULT 0, -- 0 while it counts
     ended_by TEXT    NOT NULL DEFAULT '' -- empty when time ended it
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX temporary_grant_of ON temporary_grant (account) WHERE ended_at = 0;
+CREATE INDEX temporary_grant_of ON temporary_grant (folded) WHERE ended_at = 0;
 CREATE INDEX temporary_grant_due ON temporary_grant (until_at) WHERE ended_at = 0;
 
 -- Exports. The rows are those of the moment at which somebody asked for them, and are what was approved; they are dropped when
