@@ -211,6 +211,7 @@ func (d *dashboard) showRequest(v *web.Visit, problem string) error {
 		return strings.Join(out, v.T("approval.or", nil))
 	}
 	view := requestView{RequestDoc: doc, Title: doc.Permission.Title().In(lang), Rule: doc.Rule.In(lang), Mine: doc.Own, Problem: problem}
+	inWords(v, view.Headings, view.Preview)
 	for _, s := range doc.Steps {
 		who := words(s.Roles)
 		for _, a := range s.Accounts {
@@ -222,6 +223,22 @@ func (d *dashboard) showRequest(v *web.Visit, problem string) error {
 		view.MayEnd = doc.Own || string(g.Approver) == v.Person.Account || v.May(approveGrants)
 	}
 	return v.Page("request", view)
+}
+
+// inWords puts the codes of exported rows into words, for a page; a file has the codes.
+func inWords(v *web.Visit, headings []string, rows [][]string) {
+	groups := map[string][]string{"export.col_state": {"state"}, "export.col_kind": {"change", "case"}}
+	for _, row := range rows {
+		for i := range min(len(row), len(headings)) {
+			for _, g := range groups[headings[i]] {
+				key := "text:" + g + "." + row[i]
+				if word := v.Word(key); word != key {
+					row[i] = word
+					break
+				}
+			}
+		}
+	}
 }
 
 type askView struct {

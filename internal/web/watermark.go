@@ -18,6 +18,18 @@ func (s *Server) getWatermark(v *Visit) error {
 	return v.Send(watermark(told, string(v.Ctx.Request().Header.Host())))
 }
 
+// width reckons how wide a text is, in the units of its size: letters of Chinese are as wide as they are high, others less.
+func width(s string, size int) (w int) {
+	for _, r := range s {
+		if r < 0x2e80 {
+			w += 6
+		} else {
+			w += 10
+		}
+	}
+	return w * size / 10
+}
+
 // watermark draws two lines of text, again and again, aslant. It fills whatever it is shown in.
 func watermark(person, host string) []byte {
 	var b bytes.Buffer
@@ -26,12 +38,13 @@ func watermark(person, host string) []byte {
 		_ = xml.EscapeText(&b, []byte(printable(s))) // a buffer takes everything
 		b.WriteString(`</text>`)
 	}
-	b.WriteString(`<svg xmlns="http://www.w3.org/2000/svg" width="100%" height="100%"><defs><pattern id="w" width="360" height="170" patternUnits="userSpaceOnUse" patternTransform="rotate(-22)">` +
-		`<g fill="#15232d" fill-opacity=".09" font-family="PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif">`)
-	text(10, 40, 15, person)
-	text(10, 60, 12, host)
-	text(190, 125, 15, person)
-	text(190, 145, 12, host)
+	long := max(width(person, 15), width(host, 12))
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="100%%" height="100%%"><defs><pattern id="w" width="%d" height="150" patternUnits="userSpaceOnUse" patternTransform="rotate(-22)">`, 2*long+80)
+	b.WriteString(`<g fill="#15232d" fill-opacity=".09" font-family="PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif">`)
+	for i := range 2 { // the second half a tile further on, so that no straight path between them is free
+		text(10+i*(long+40), 30+i*75, 15, person)
+		text(10+i*(long+40), 50+i*75, 12, host)
+	}
 	b.WriteString(`</g></pattern></defs><rect width="100%" height="100%" fill="url(#w)"/></svg>`)
 	return b.Bytes()
 }

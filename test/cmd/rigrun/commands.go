@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"stockade/edge/store"
 	"stockade/internal/identity"
@@ -58,6 +59,7 @@ var commands = map[string]func(*world, context.Context, command) (answer, error)
 	"symbol":  (*world).symbol,
 	"stale":   (*world).stale,
 	"badge":   (*world).badge,
+	"expire":  (*world).expire,
 }
 
 // answer carries out a line.
@@ -104,7 +106,17 @@ func (w *world) symbol(_ context.Context, c command) (answer, error) {
 }
 
 // stale makes it ten minutes since anybody signed in at the hub gave a factor: what needs a fresh one asks again.
-func (w *world) stale(ctx context.Context, _ command) (a answer, err error) {
+func (w *world) stale(ctx context.Context, _ command) (answer, error) {
+	return w.inHub(ctx, `UPDATE session SET fresh_at = fresh_at - 600000`)
+}
+
+// expire brings the end of every permission for a time to this moment, as if it had been asked for until then.
+func (w *world) expire(ctx context.Context, _ command) (answer, error) {
+	return w.inHub(ctx, `UPDATE temporary_grant SET until_at = ?1`, time.Now().UnixMilli())
+}
+
+// inHub changes the hub's store beside the running hub.
+func (w *world) inHub(ctx context.Context, statement string, args ...any) (a answer, err error) {
 	key, err := vault.LoadKeyFile(w.hub.KeyFile(), w.hub.Data())
 	if err != nil {
 		return answer{}, err
@@ -115,7 +127,7 @@ func (w *world) stale(ctx context.Context, _ command) (a answer, err error) {
 	}
 	defer func() { err = errors.Join(err, v.Close()) }()
 	return answer{}, v.Update(ctx, func(tx *vault.Tx) error {
-		_, err := tx.Exec(`UPDATE session SET fresh_at = fresh_at - 600000`)
+		_, err := tx.Exec(statement, args...)
 		return err
 	})
 }

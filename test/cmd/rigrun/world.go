@@ -16,6 +16,7 @@ import (
 type setup struct {
 	Items     string // CSV, see `hub item import`
 	Locations string // CSV, see `hub location import`
+	Free      *int64 // rows that may be exported without an approval
 	Nodes     []struct {
 		ID, Warehouse string
 		Stations      []struct {
@@ -91,7 +92,7 @@ func (w *world) startHub(ctx context.Context, s setup) (err error) {
 		return err
 	}
 	w.relay.Aim(own)
-	if w.hub, err = w.rig.NewHub(ctx, rig.HubOptions{PublicMQTT: w.relay.Addr(), ListenMQTT: own}); err != nil {
+	if w.hub, err = w.rig.NewHub(ctx, rig.HubOptions{PublicMQTT: w.relay.Addr(), ListenMQTT: own, ExportFree: s.Free}); err != nil {
 		return err
 	}
 	if err := w.importCSV(ctx, "item", s.Items); err != nil {
