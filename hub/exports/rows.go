@@ -89,17 +89,17 @@ type Query struct {
 	All       bool            `json:"all,omitempty"`       // closed exceptions too
 }
 
-// source reads the rows of a query, at most so many. It need not look at the warehouse of a row.
-func (s *Service) source(v *store.View, q Query, most int, fn func(Line) error) error {
+// source reads the rows of a query that lie in some places, and may read others too: whoever asks looks at each.
+func (s *Service) source(v *store.View, q Query, in access.Places, fn func(Line) error) error {
 	switch q.Kind {
 	case Stock:
-		return v.Stock(store.StockFilter{Warehouse: q.Warehouse}, func(r store.StockRow) error {
+		return v.Stock(store.StockFilter{Warehouse: q.Warehouse, In: in}, func(r store.StockRow) error {
 			k := r.Key
 			return fn(Line{At: []stock.Warehouse{r.Warehouse}, Cells: []string{string(r.Warehouse), r.Location.Code(), string(k.SKU), string(r.GTIN), r.Name, r.NameEN, string(k.Lot),
 				string(k.Serial), string(k.Expiry), k.State.String(), r.OnHand.String(), r.Unit}})
 		})
 	case Movements:
-		return s.Movements(v, q.SKU, most, fn)
+		return s.Movements(v, q.SKU, in, fn)
 	case Exceptions:
 		return v.Cases(q.All, func(c store.CaseInfo) error {
 			at := c.Case.Cell

@@ -7,6 +7,7 @@ import (
 
 	"stockade/hub/exports"
 	"stockade/hub/store"
+	"stockade/protocol/access"
 	"stockade/protocol/stock"
 )
 
@@ -16,7 +17,7 @@ func TestExportedHistoryIsTheWhole(t *testing.T) {
 	p := openPages(t, rounds)
 	var lines []exports.Line
 	err := p.store.View(t.Context(), func(v *store.View) error {
-		return exportedMovements(v, "A", 10_000, func(l exports.Line) error { lines = append(lines, l); return nil })
+		return exportedMovements(v, "A", access.Places{All: true}, func(l exports.Line) error { lines = append(lines, l); return nil })
 	})
 	if err != nil || len(lines) != 2*rounds {
 		t.Fatalf("%d lines, %v", len(lines), err)
@@ -32,7 +33,7 @@ func TestExportedHistoryIsTheWhole(t *testing.T) {
 	}
 	enough := errors.New("enough")
 	err = p.store.View(t.Context(), func(v *store.View) error {
-		return exportedMovements(v, "A", 10_000, func(exports.Line) error { return enough })
+		return exportedMovements(v, "A", access.Places{All: true}, func(exports.Line) error { return enough })
 	})
 	if !errors.Is(err, enough) {
 		t.Errorf("the walk goes on: %v", err)

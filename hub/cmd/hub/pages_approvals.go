@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -27,7 +28,7 @@ const requestLimit = 200
 const dueEvery = 15 * time.Second
 
 // policy is the policy that counts.
-func policy(*store.View) (access.Policy, error) { return access.Ready(), nil }
+func policy(v *store.View) (access.Policy, error) { return v.Policy() }
 
 // openRequests makes what keeps requests and exports.
 func (h *hub) openRequests(people *identity.Service) (*approvals.Service, *exports.Service) {
@@ -62,9 +63,9 @@ func (h *hub) decideList(v *store.View, who identity.Person, p access.Permission
 }
 
 // exportedMovements reads the history of an item for an export.
-func exportedMovements(v *store.View, sku stock.SKU, most int, fn func(exports.Line) error) error {
+func exportedMovements(v *store.View, sku stock.SKU, in access.Places, fn func(exports.Line) error) error {
 	var found []store.Posted
-	if err := v.HistoryOf(sku, store.Mark{}, most, func(x store.Posted) error { found = append(found, x); return nil }); err != nil {
+	if err := v.HistoryOf(sku, in, store.Mark{}, math.MaxInt32, func(x store.Posted) error { found = append(found, x); return nil }); err != nil {
 		return err
 	}
 	r, err := newReader(v)
@@ -315,7 +316,7 @@ func (p pages) Ask(ctx context.Context, who identity.Person, id string, f dashbo
 		return "", web.Fail(http.StatusUnprocessableEntity, "approval.bad_until").Because(err)
 	}
 	a := approvals.Ask{Permission: access.Permission(f.Permission), Everywhere: f.Everywhere, Until: until.UnixMilli()}
-	known, err := p.Warehouses(ctx)
+	known, err := p.Warehouses(ctx, access.Places{All: true})
 	if err != nil {
 		return "", err
 	}

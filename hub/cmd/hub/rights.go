@@ -26,7 +26,17 @@ func (s *server) newDesk(ctx context.Context) (*rights.Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rights.New(rights.Options{Now: time.Now, Zone: s.cfg.zone(), Refused: s.recordRefusal}, p)
+	return rights.New(rights.Options{Now: time.Now, Zone: s.cfg.zone(), Refused: s.recordRefusal, Lent: s.lent}, p)
+}
+
+// lent returns the permissions that a person has for a time. While they can not be read there are none.
+func (s *server) lent(folded access.Account) (lent access.Subject) {
+	err := s.store.View(context.Background(), func(v *store.View) (err error) { lent.Temporary, err = v.Temporaries(folded); return err })
+	if err != nil {
+		s.log.Error("permissions for a time", "account", folded, "cause", err)
+		return access.Subject{}
+	}
+	return lent
 }
 
 // loadRights lets the policy that counts now decide from now on. The notice of every new edition leads here, too; whoever writes
