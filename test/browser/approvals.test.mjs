@@ -29,7 +29,7 @@ async function account(who, role, warehouses) {
   await window.page.fill("#code", code);
   await window.page.fill("#password", secret);
   await press("保存并登录", window);
-  await window.page.waitForURL(hub + "/");
+  await window.page.waitForURL((url) => url.pathname !== "/activate"); // where a person may go
   return window;
 }
 
