@@ -23,10 +23,10 @@ type requests struct {
 	done []string
 }
 
-const hostile = `<b onmouseover=x>"'=1+1</b>`
+const hostileText = `<b onmouseover=x>"'=1+1</b>`
 
 func (r *requests) row() RequestRow {
-	return RequestRow{ID: "A2345-6789-ABCD", Kind: approval.Access, Account: hostile, Permission: "stock.export", Warehouses: []stock.Warehouse{"SHA"}, Reason: hostile, Asked: then,
+	return RequestRow{ID: "A2345-6789-ABCD", Kind: approval.Access, Account: hostileText, Permission: "stock.export", Warehouses: []stock.Warehouse{"SHA"}, Reason: hostileText, Asked: then,
 		Until: then.Add(time.Hour), State: approval.Waiting, Grant: &GrantRow{Approver: "li", From: then, Until: then, Active: true}}
 }
 
@@ -40,9 +40,9 @@ func (r *requests) Request(_ context.Context, _ identity.Person, id string, _ bo
 	if id[1:] != r.row().ID[1:] {
 		return RequestDoc{}, web.NotFound()
 	}
-	return RequestDoc{RequestRow: r.row(), Hash: r.hash, Rule: access.Text{ZH: "规则", EN: "rule"}, Step: 1, Own: true, Answers: true, Preview: [][]string{{hostile}}, Headings: []string{"export.col_sku"},
-		Steps:  []RequestStep{{Roles: []access.Text{{ZH: "分支经理", EN: "Branch manager"}}, Accounts: []access.Account{hostile}, Need: 1, Local: true, Deputies: []access.Text{{ZH: "总部运营", EN: "HQ"}}, Present: true}},
-		Events: []RequestEvent{{At: then, Act: approval.ActAsked, By: hostile, Note: hostile}}}, nil
+	return RequestDoc{RequestRow: r.row(), Hash: r.hash, Rule: access.Text{ZH: "规则", EN: "rule"}, Step: 1, Own: true, Answers: true, Preview: [][]string{{hostileText}}, Headings: []string{"export.col_sku"},
+		Steps:  []RequestStep{{Roles: []access.Text{{ZH: "分支经理", EN: "Branch manager"}}, Accounts: []access.Account{hostileText}, Need: 1, Local: true, Deputies: []access.Text{{ZH: "总部运营", EN: "HQ"}}, Present: true}},
+		Events: []RequestEvent{{At: then, Act: approval.ActAsked, By: hostileText, Note: hostileText}}}, nil
 }
 func (r *requests) Ask(_ context.Context, _ identity.Person, id string, f AskForm) (string, error) {
 	if f.Reason == "" {
@@ -68,7 +68,7 @@ func (r *requests) EndGrant(_ context.Context, _ identity.Person, id string, _ b
 }
 func (r *requests) NewAsk() AskForm { return AskForm{Until: "2024-05-02T16:00"} }
 func (r *requests) Exports(context.Context, identity.Person, bool) (ExportPage, error) {
-	row := ExportRow{ID: "E2345-6789-ABCD", Account: hostile, Kind: "stock", SKU: hostile, Rows: 3, Hash: strings.Repeat("ab", 32), State: "ready", MadeAt: then, Until: then}
+	row := ExportRow{ID: "E2345-6789-ABCD", Account: hostileText, Kind: "stock", SKU: hostileText, Rows: 3, Hash: strings.Repeat("ab", 32), State: "ready", MadeAt: then, Until: then}
 	waits := row
 	waits.State = "waiting"
 	return ExportPage{Rows: []ExportRow{row, waits}, Left: 10, Quota: 50_000, Free: 5_000}, nil
@@ -77,7 +77,7 @@ func (r *requests) Export(_ context.Context, _ identity.Person, f ExportForm) (E
 	return ExportRow{}, web.Fail(http.StatusUnprocessableEntity, "export.quota", "rows", "9", "left", "1", "quota", "5")
 }
 func (r *requests) ExportFile(_ context.Context, _ identity.Person, id, format, password string, say func(string, map[string]string) string) (ExportFile, error) {
-	return ExportFile{Name: "库存_" + hostile + "." + format, Type: "text/csv; charset=utf-8", Body: []byte(say("export.id", nil) + password)}, nil
+	return ExportFile{Name: "库存_" + hostileText + "." + format, Type: "text/csv; charset=utf-8", Body: []byte(say("export.id", nil) + password)}, nil
 }
 
 func TestPagesOfRequestsAndExports(t *testing.T) {
@@ -143,7 +143,7 @@ func TestNamesOfFiles(t *testing.T) {
 		t.Errorf("file: %d %q", status, body)
 	}
 	_, params, err := mime.ParseMediaType(h.Get("Content-Disposition"))
-	if err != nil || params["filename"] != "库存_"+hostile+".csv\r\nX-Evil: 1" || h.Get("X-Evil") != "" || h.Get("Cache-Control") != "no-store" {
+	if err != nil || params["filename"] != "库存_"+hostileText+".csv\r\nX-Evil: 1" || h.Get("X-Evil") != "" || h.Get("Cache-Control") != "no-store" {
 		t.Errorf("headers %v, name %q, %v", h, params["filename"], err)
 	}
 }
