@@ -44,6 +44,8 @@ step("headquarters makes a badge and revokes it; its person chooses the PIN", as
   await p.visit(hub, "/people/new");
   await p.page.fill("#name", "zhao");
   await p.page.fill("#display", "赵班长");
+  await p.page.getByLabel("仓库员工").check();
+  await p.page.fill("#warehouses", "SHA");
   await press("建立并生成激活码");
   const code = await p.page.locator(".activation").innerText();
   await p.visit(hub, "/people/person/zhao");
@@ -67,7 +69,7 @@ step("headquarters makes a badge and revokes it; its person chooses the PIN", as
   await w.page.fill("#password", own);
   await w.page.fill("#code", code);
   await press("保存并登录", w);
-  await w.page.waitForURL(hub + "/");
+  await w.page.locator('form[action="/logout"]').waitFor();
   await w.visit(hub, "/account");
   await w.page.getByRole("link", { name: "设置 PIN" }).click();
   await inspect(w, "pin", labels);
