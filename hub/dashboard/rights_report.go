@@ -186,11 +186,16 @@ func (d *dashboard) getSee(v *web.Visit) error {
 		}
 		page.Groups = append(page.Groups, group)
 	}
+	allowed[web.Own] = true // whoever is signed in
 	for _, m := range append(slices.Clone(d.menu()), web.Link{Path: "/people", Text: "menu.people", Permission: web.PeopleRead}) {
 		page.Menu = append(page.Menu, menuView{v.T(m.Text, nil), m.Path, allowed[access.Permission(m.Permission)]})
 	}
 	for _, r := range d.routes() {
-		page.Routes = append(page.Routes, routeView{r.Method, r.Path, access.Permission(r.Permission).Title().In(lang), allowed[access.Permission(r.Permission)]})
+		title := access.Permission(r.Permission).Title().In(lang)
+		if r.Permission == web.Own {
+			title = v.T("rights.own_pages", nil)
+		}
+		page.Routes = append(page.Routes, routeView{r.Method, r.Path, title, allowed[access.Permission(r.Permission)]})
 	}
 	if l.Person != "" {
 		if c := l.engine.CheckAssignment(*l.subject, q.Time); c != nil {
