@@ -195,6 +195,17 @@ func inElement(n int, err error) error {
 	return err
 }
 
+// Commands returns the label in the printer's language.
+func (l *Layout) Commands() []byte {
+	switch l.printer.Language {
+	case TSPL:
+		return l.tspl()
+	case ESCPOS:
+		return l.escpos()
+	}
+	return l.zpl()
+}
+
 // dots rounds a length in mm. 203 dpi are 8 dots a millimetre, as the makers of print heads count.
 func (l *Layout) dots(mm float64) int { return int(math.Round(mm * l.perMM())) }
 

@@ -57,13 +57,7 @@ func (l *Layout) tsplSymbol(z *bytes.Buffer, i item) {
 		fmt.Fprintf(z, "BARCODE %d,%d,\"EAN13\",%d,0,0,%d,%d,\"%s\"\r\n", i.x, i.y, i.height, s.module, s.module, s.message[:12])
 		return
 	}
-	l.tsplBitmap(z, i.x, i.y, barsOrMatrix(i))
-}
-
-func barsOrMatrix(i item) *raster.Bitmap {
-	b := raster.New(i.width, i.height)
-	b.Symbol(0, 0, i.symbol.module, i.height, i.symbol.symbol)
-	return b
+	l.tsplBitmap(z, i.x, i.y, drawn(i))
 }
 
 // tsplCode128 writes characters with the control codes of "128M": "!" and three digits. A message with "!" or a

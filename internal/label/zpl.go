@@ -69,13 +69,7 @@ func zplSymbol(i item) string {
 			return fmt.Sprintf("^BXN,%d,200,%d,%d,,%s^FH\\^FD%s", s.module, s.symbol.Width, s.symbol.Height, escape, field)
 		}
 	}
-	return zplGraphic(drawn(s))
-}
-
-func drawn(s *placed) *raster.Bitmap {
-	b := raster.New(s.symbol.Width*s.module, s.symbol.Height*s.module)
-	b.Symbol(0, 0, s.module, s.module, s.symbol)
-	return b
+	return zplGraphic(drawn(i))
 }
 
 // zplCode128 writes characters as ^BC in its plain mode and ^FH want them. The characters are chosen here and
