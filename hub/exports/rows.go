@@ -179,13 +179,12 @@ type packed struct {
 
 // packer gathers rows.
 type packer struct {
-	cols   []column
-	out    bytes.Buffer
-	zip    *gzip.Writer
-	csv    *csv.Writer
-	sum    interface{ Sum([]byte) []byte }
-	lines  int64
-	packed packed
+	cols  []column
+	out   bytes.Buffer
+	zip   *gzip.Writer
+	csv   *csv.Writer
+	sum   interface{ Sum([]byte) []byte }
+	lines int64
 }
 
 func newPacker(k Kind) *packer {

@@ -106,7 +106,7 @@ func (n labels) FillLabel(ctx context.Context, id string, known map[string]strin
 }
 
 // printer returns the configuration of a printer.
-func (n labels) printer(name string) (deviceConfig, error) {
+func (n *node) printer(name string) (deviceConfig, error) {
 	for _, d := range n.config.Devices {
 		if d.Name == name && d.Kind == string(device.KindPrinter) {
 			return d, nil

@@ -111,7 +111,7 @@ func (n printing) Cancel(ctx context.Context, id string, by identity.Person) err
 func (n printing) Again(ctx context.Context, id, printer, reason string, by identity.Person) (again string, err error) {
 	detail := map[string]string{"reason": reason}
 	if printer != "" {
-		if _, err := (labels{n.node}).printer(printer); err != nil {
+		if _, err := n.printer(printer); err != nil {
 			return "", err
 		}
 		detail["to"] = printer
