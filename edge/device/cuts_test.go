@@ -171,7 +171,15 @@ func TestCutAtEveryByte(t *testing.T) {
 			}
 			for at := i % step; at <= job; at += step {
 				group.Go(func() error {
-					t.Run(fmt.Sprintf("%s-%d/%s/%d", c.language, i, what, at), func(t *testing.T) { c.run(t, what, at) })
+					t.Run(fmt.Sprintf("%s-%d/%s/%d", c.language, i, what, at), func(t *testing.T) {
+						// To a busy machine a printer that answers may look silent, and "unknown" is the right word then: only who has patience may
+						// ask for more. What must never happen is judged every time.
+						for patience := time.Duration(1); !c.run(t, what, at, patience); patience *= 8 {
+							if patience > 60 {
+								t.Fatal("the second job was never confirmed")
+							}
+						}
+					})
 					return nil
 				})
 			}
@@ -179,7 +187,9 @@ func TestCutAtEveryByte(t *testing.T) {
 	}
 }
 
-func (c cutCase) run(t *testing.T, what string, at int) {
+// run lets it happen and reports whether the second job was confirmed.
+func (c cutCase) run(t *testing.T, what string, at int, patience time.Duration) bool {
+	t.Helper()
 	v := &victim{m: c.machine(), make: c.machine, left: -1, what: what, struck: make(chan struct{}), cable: newCable(t)}
 	q := &arming{memory: newMemory(), v: v, at: at}
 	q.add("one", c.job("one"))
@@ -187,8 +197,9 @@ func (c cutCase) run(t *testing.T, what string, at int) {
 	v.plug()
 	p := NewPrinter(Config{Name: "p", Path: v.cable.link, Language: c.language}, OpenSerial, q, quietLog())
 	p.times = shortTimes()
-	p.times.answer = 500 * time.Millisecond
-	p.times.proof = 2 * time.Second
+	p.times.answer = 500 * time.Millisecond * patience
+	p.times.proof = 2 * time.Second * patience
+	p.times.quiet *= patience
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
@@ -211,12 +222,13 @@ func (c cutCase) run(t *testing.T, what string, at int) {
 			t.Errorf("a label of two jobs: %q", l)
 		}
 	}
-	if count["two"] != 1 || two != "confirmed" {
+	if count["two"] > 1 || two == "confirmed" && count["two"] != 1 {
 		t.Errorf("the second job is %s and printed %d times: %q", two, count["two"], v.printed())
 	}
 	if one != "confirmed" && one != "unknown" || count["one"] > 1 || one == "confirmed" && count["one"] != 1 {
 		t.Errorf("the first job is %s and printed %d times: %q", one, count["one"], v.printed())
 	}
+	return two == "confirmed" || t.Failed()
 }
 
 // floor is what has come out of a printer: of each label its id, when all of it was there.
