@@ -103,6 +103,15 @@ func (r *reader) settle(t *testing.T) {
 	r.csrf = m[1]
 }
 
+// signedIn signs somebody in and returns an error when that is refused.
+func (c *company) signedIn(t *testing.T, r *reader, name string) error {
+	t.Helper()
+	if status := r.signIn(t, name); status != http.StatusSeeOther {
+		return fmt.Errorf("%s: %d at the sign-in", name, status)
+	}
+	return nil
+}
+
 func (r *reader) signIn(t *testing.T, name string) int {
 	t.Helper()
 	status, _ := r.form(t, "/login", "/login", url.Values{"username": {name}, "password": {password}})
@@ -218,6 +227,10 @@ func TestEveryRoleAtEveryRoute(t *testing.T) {
 		}
 	})
 	t.Run("hostile", c.hostile)
+	t.Run("fixation", c.fixation)
+	t.Run("forged", func(t *testing.T) {
+		c.forged(t, c.hub, hub, hubRoutes, c.boss, c.people["finance-SHA"])
+	})
 	factor := c.enrol(t, "warehouse-lead-SHA")
 	t.Run("feed", c.feed)
 	c.Cut()
@@ -266,50 +279,6 @@ func (c *company) tryHub(t *testing.T, routes []web.Route, name string, r *reade
 			if status == http.StatusOK && e.about == rows && reachOf(role, route.Permission) == "everywhere" && route.Path == "/api/v1/stock" && !(strings.Contains(text, "SHA/") && strings.Contains(text, "CTU/")) {
 				t.Errorf("%s sees everywhere, but not all stock: %s", name, text)
 			}
-		}
-	}
-}
-
-// hostile is what somebody tries who knows more than their pages show.
-func (c *company) hostile(t *testing.T) {
-	worker, manager := c.people["warehouse-worker-SHA"], c.people["branch-manager-SHA"]
-	for what, post := range map[string]struct {
-		by   *reader
-		path string
-		form url.Values
-	}{
-		"a worker gives himself a role": {worker, "/people/change", url.Values{"name": {"warehouse-worker-SHA"}, "role": {"operations", "security-administrator"}, "warehouses": {"SHA CTU"}}},
-		"a manager makes an account":    {manager, "/people/new", url.Values{"name": {"puppet"}, "role": {"operations"}}},
-		"a worker accepts a batch":      {worker, "/held/00/accept", url.Values{"reason": {"x"}}},
-	} {
-		post.form.Set("csrf", post.by.csrf)
-		if status, _ := post.by.ask(t, http.MethodPost, post.path, post.form.Encode()); status != http.StatusForbidden {
-			t.Errorf("%s: %d", what, status)
-		}
-	}
-	// fields that no form of one's own account has
-	for _, path := range []string{"/account/notices", "/language"} {
-		worker.ask(t, http.MethodPost, path, url.Values{"csrf": {worker.csrf}, "upto": {"0"}, "language": {"en"}, "next": {"/"}, "role": {"operations"}, "roles": {"operations"}, "warehouses": {"CTU"}, "warehouse": {"CTU"}}.Encode())
-	}
-	if status, _ := worker.ask(t, http.MethodGet, "/nodes", ""); status != http.StatusForbidden {
-		t.Errorf("a worker reads nodes after posting roles: %d", status)
-	}
-	// addresses of another warehouse, and filters that ask for it
-	for _, path := range []string{"/api/v1/stock?warehouse=CTU", "/api/v1/stock?q=CTU", "/?warehouse=CTU", "/api/v1/items/06901234567892/movements?limit=1000"} {
-		if status, text := worker.ask(t, http.MethodGet, path, ""); status != http.StatusOK || strings.Contains(text, "CTU/") || strings.Contains(text, "edge-2") {
-			t.Errorf("%s: %d, shows the other warehouse: %t", path, status, strings.Contains(text, "CTU/"))
-		}
-	}
-	// the administrator does not raise herself, nor give roles that exclude each other
-	for what, form := range map[string]url.Values{
-		"raises herself":       {"name": {"chen"}, "role": {"operations", "security-administrator", "finance"}},
-		"excludes each other":  {"name": {"auditor-SHA"}, "role": {"auditor", "system-administrator"}},
-		"a role that is none":  {"name": {"auditor-SHA"}, "role": {"root"}},
-		"a warehouse by force": {"name": {"auditor-SHA"}, "role": {"auditor"}, "warehouses": {"../CTU"}},
-	} {
-		form.Set("csrf", c.boss.csrf)
-		if status, _ := c.boss.ask(t, http.MethodPost, "/people/change", form.Encode()); status != http.StatusConflict && status != http.StatusUnprocessableEntity {
-			t.Errorf("the administrator %s: %d", what, status)
 		}
 	}
 }
@@ -402,6 +371,11 @@ func (c *company) tryEdge(t *testing.T, routes []web.Route, factor []byte) {
 			t.Errorf("%s, of another warehouse, at the node: %d", name, status)
 		}
 	}
+	worker, other := newReader(t, c.edge), newReader(t, c.edge)
+	if worker.signIn(t, "warehouse-worker-SHA") != http.StatusSeeOther || other.signIn(t, "finance-SHA") != http.StatusSeeOther {
+		t.Fatal("nobody signs in at the node")
+	}
+	t.Run("forged", func(t *testing.T) { c.forged(t, c.edge, routes, edgeRoutes, worker, other) })
 	c.changed(t)
 }
 
