@@ -10,12 +10,14 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +126,7 @@ type company struct {
 	hub, edge string
 	boss      *reader
 	people    map[string]*reader // at the hub, signed in
+	secrets   []string           // that nothing may ever write down
 }
 
 var activationOf = regexp.MustCompile(`[2-9A-HJ-NP-Z]{4}(?:-[2-9A-HJ-NP-Z]{4}){5}`)
@@ -145,7 +148,7 @@ func newCompany(t *testing.T) *company {
 	}
 	at, err := s.Hub.Addresses()
 	must(t, err)
-	c := &company{Site: s, hub: at.Pages, people: map[string]*reader{}}
+	c := &company{Site: s, hub: at.Pages, people: map[string]*reader{}, secrets: []string{password}}
 	c.edge, err = s.Edges[0].Pages()
 	must(t, err)
 	line, err := s.Hub.Process.Line(t.Context(), "one-time code")
@@ -172,6 +175,7 @@ func (c *company) add(t *testing.T, name, role, warehouse string) {
 	if status != http.StatusOK || code == "" {
 		t.Fatalf("account %s: %d %.500s", name, status, text)
 	}
+	c.secrets = append(c.secrets, code)
 	r := newReader(t, c.hub)
 	if status, text := r.form(t, "/activate", "/activate", url.Values{"code": {code}, "password": {password}}); status != http.StatusSeeOther {
 		t.Fatalf("activation of %s: %d %.500s", name, status, text)
@@ -303,6 +307,7 @@ func (c *company) enrol(t *testing.T, name string) []byte {
 	text := regexp.MustCompile(`(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}`).FindString(page)
 	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ReplaceAll(text, " ", ""))
 	must(t, err)
+	c.secrets = append(c.secrets, text, strings.ReplaceAll(text, " ", ""), string(secret))
 	if status, text := r.ask(t, http.MethodPost, "/account/factor/new", url.Values{"csrf": {r.csrf}, "code": {totp(secret, time.Now())}}.Encode()); status != http.StatusOK {
 		t.Fatalf("confirm: %d %.300s", status, text)
 	}
@@ -421,7 +426,7 @@ func (c *company) changed(t *testing.T) {
 	c.refusals(t)
 }
 
-// refusals stand in the hub's audit trail, few of them however often somebody tries.
+// refusals stand in the hub's audit trail, few of them however often somebody tries. Neither there nor in any program's log stands a secret.
 func (c *company) refusals(t *testing.T) {
 	for range 20 {
 		c.people["seller-SHA"].ask(t, http.MethodGet, "/nodes", "")
@@ -440,5 +445,29 @@ func (c *company) refusals(t *testing.T) {
 	}))
 	if n := bytes.Count(text, []byte("access.refused")); n < 20 || n > 2000 {
 		t.Errorf("%d refusals in the audit trail", n)
+	}
+	files, err := filepath.Glob(filepath.Join(c.Rig.Dir, "*.log"))
+	must(t, err)
+	logs := ""
+	for _, f := range files {
+		b, err := os.ReadFile(f) // #nosec G304 -- in a folder of the test's own
+		must(t, err)
+		logs += string(b)
+	}
+	if len(files) < 3 || !strings.Contains(logs, "request failed") {
+		t.Errorf("logs of %d programs, and no refused request in them", len(files))
+	}
+	for _, r := range append(slices.Collect(maps.Values(c.people)), c.boss) {
+		for _, cookie := range r.cookies(t) {
+			if len(cookie.Value) >= 20 { // the language is no secret
+				c.secrets = append(c.secrets, cookie.Value)
+			}
+		}
+		c.secrets = append(c.secrets, r.csrf)
+	}
+	for _, secret := range c.secrets {
+		if strings.Contains(logs, secret) || bytes.Contains(text, []byte(secret)) {
+			t.Errorf("the secret %q stands in a log or in the audit trail", secret)
+		}
 	}
 }
