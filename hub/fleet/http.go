@@ -49,7 +49,7 @@ func (d *Door) Serve(ctx context.Context, ln net.Listener, cert tls.Certificate)
 	srv := &http.Server{
 		Handler: d.routes(), TLSConfig: pki.ServerConfig(cert, authorities, pki.OptionalExpired, d.Fleet.Clock),
 		ReadTimeout: doorRead, ReadHeaderTimeout: doorRead, WriteTimeout: doorWrite, IdleTimeout: doorIdle, MaxHeaderBytes: doorHeaders,
-		ErrorLog: slog.NewLogLogger(d.Logger.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(d.Logger.Handler(), slog.LevelInfo),
 	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

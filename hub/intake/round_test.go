@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -198,6 +199,33 @@ func TestTransactionsThatFail(t *testing.T) {
 		}
 	}
 	if f := h.Audited(); f.Batches != 2 {
+		t.Errorf("audit found %+v", f)
+	}
+}
+
+// TestAFaultEndsOneRound: a fault of the program in the middle of a round ends that round and not the hub, and what was on the way is taken in after it.
+func TestAFaultEndsOneRound(t *testing.T) {
+	h := hubtest.New(t)
+	n := h.Node("sh-1", "SHA")
+	failed := failures{slog.DiscardHandler, make(chan struct{}, 1)}
+	var faults atomic.Int32
+	h.Intake = intake.New(intake.Options{Store: h.Store, Ring: h.Ring, Send: func(stock.NodeID, []byte) {}, Logger: slog.New(failed), Clock: func() time.Time {
+		if faults.Add(1) <= 2 {
+			panic("a fault")
+		}
+		return time.Now()
+	}})
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Intake.Run(ctx) }()
+	defer func() { stop(); <-ended }()
+	done := make(chan struct{})
+	in := n.Batch(hubtest.Receipt(n.W, 1))
+	in.Done = func() { close(done) }
+	hubtest.Check(t, h.Intake.Offer(ctx, in))
+	within(t, failed.seen, "a failed round")
+	within(t, done, "acknowledgement to the broker")
+	if f := h.Audited(); f.Batches != 1 {
 		t.Errorf("audit found %+v", f)
 	}
 }

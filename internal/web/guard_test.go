@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,24 @@ func TestGuardsOfEveryRequest(t *testing.T) {
 				t.Errorf("content policy %q", policy)
 			}
 		})
+	}
+}
+
+// TestAFaultEndsOneRequest: a fault in a handler is told in general words and with a number to look it up by, and the program goes on. What
+// the fault was stands in the log alone.
+func TestAFaultEndsOneRequest(t *testing.T) {
+	s := serve(t, Limits{}, Route{Method: "GET", Path: "/fault", Permission: "x.read", Handler: func(*Visit) error { panic("the cellar key hangs behind the door") }},
+		Route{Method: "GET", Path: "/api/v1/fault", Permission: "x.read", Handler: func(*Visit) error { return errors.New("the cellar key hangs behind the door") }},
+		Route{Method: "GET", Path: "/page", Permission: "x.read", Handler: done})
+	head := " HTTP/1.1\r\nHost: " + s.address + "\r\nCookie: __Host-session-test=good\r\n"
+	for _, path := range []string{"/fault", "/api/v1/fault"} {
+		res, body := s.say(t, "GET "+path+head, "")
+		if number := regexp.MustCompile(`[2-9A-HJ-NP-Z]{4}-[2-9A-HJ-NP-Z]{4}`).FindString(body); res.StatusCode != 500 || strings.Contains(body, "cellar") || strings.Contains(body, "goroutine") || number == "" {
+			t.Errorf("GET %s: %d %.500s", path, res.StatusCode, body)
+		}
+	}
+	if res, _ := s.say(t, "GET /page"+head, ""); res.StatusCode != 200 {
+		t.Errorf("after a fault: %d", res.StatusCode)
 	}
 }
 

@@ -446,6 +446,8 @@ func (c *company) refusals(t *testing.T) {
 	if n := bytes.Count(text, []byte("access.refused")); n < 20 || n > 2000 {
 		t.Errorf("%d refusals in the audit trail", n)
 	}
+	newReader(t, c.hub).signIn(t, "a\ntime=2026-01-01T00:00:00Z level=INFO msg=forged")
+	newReader(t, c.hub).ask(t, http.MethodGet, "/a%0atime=2026-01-01T00:00:00Z%20level=INFO%20msg=forged", "")
 	files, err := filepath.Glob(filepath.Join(c.Rig.Dir, "*.log"))
 	must(t, err)
 	logs := ""
@@ -456,6 +458,11 @@ func (c *company) refusals(t *testing.T) {
 	}
 	if len(files) < 3 || !strings.Contains(logs, "request failed") {
 		t.Errorf("logs of %d programs, and no refused request in them", len(files))
+	}
+	for _, log := range []string{logs, string(text)} {
+		if strings.Contains(log, "\ntime=2026-01-01") {
+			t.Error("a name or an address writes a line of its own into a log")
+		}
 	}
 	for _, r := range append(slices.Collect(maps.Values(c.people)), c.boss) {
 		for _, cookie := range r.cookies(t) {
