@@ -111,18 +111,27 @@ func (d *dashboard) routes() []web.Route {
 	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.exportRoutes(), d.apiRoutes())
 }
 
+// Groups of the menu.
+const (
+	groupStock    = "menu.group_stock"
+	groupMaster   = "menu.group_master"
+	groupRequests = "menu.group_requests"
+	groupPeople   = web.PeopleGroup
+	groupSystem   = "menu.group_system"
+)
+
 func (d *dashboard) menu() []web.Link {
 	return []web.Link{
-		{Path: "/", Text: "menu.stock", Permission: "stock.read"},
-		{Path: "/nodes", Text: "menu.nodes", Permission: "node.read"},
-		{Path: "/exceptions", Text: "menu.exceptions", Permission: "case.read"},
-		{Path: "/audit", Text: "menu.audit", Permission: "audit.read"},
-		{Path: "/catalogue", Text: "menu.catalogue", Permission: "master.read"},
-		{Path: "/labels", Text: "menu.labels", Permission: "label.read"},
-		{Path: "/rights", Text: "menu.rights", Permission: RolesRead},
-		{Path: "/reviews", Text: "menu.reviews", Permission: ReviewAnswer},
-		{Path: "/exports", Text: "menu.exports", Permission: "export.create"},
-		{Path: "/approvals", Text: "menu.approvals", Permission: web.Own, Count: d.waitCount},
+		{Path: "/", Text: "menu.stock", Permission: "stock.read", Group: groupStock, Also: []string{"/item", "/batch"}},
+		{Path: "/exceptions", Text: "menu.exceptions", Permission: "case.read", Group: groupStock},
+		{Path: "/catalogue", Text: "menu.catalogue", Permission: "master.read", Group: groupMaster},
+		{Path: "/labels", Text: "menu.labels", Permission: "label.read", Group: groupMaster},
+		{Path: "/approvals", Text: "menu.approvals", Permission: web.Own, Count: d.waitCount, Group: groupRequests},
+		{Path: "/exports", Text: "menu.exports", Permission: "export.create", Group: groupRequests},
+		{Path: "/rights", Text: "menu.rights", Permission: RolesRead, Group: groupPeople},
+		{Path: "/reviews", Text: "menu.reviews", Permission: ReviewAnswer, Group: groupPeople},
+		{Path: "/nodes", Text: "menu.nodes", Permission: "node.read", Group: groupSystem},
+		{Path: "/audit", Text: "menu.audit", Permission: "audit.read", Group: groupSystem},
 	}
 }
 

@@ -301,7 +301,7 @@ func TestPagesInBothLanguages(t *testing.T) {
 	for _, empty := range []bool{false, true} {
 		b := open(t, &memory{empty: empty})
 		b.signIn()
-		for lang, word := range map[string]string{"zh": "审计日志", "en": "Audit log"} {
+		for lang, word := range map[string]string{"zh": "申请与导出", "en": "Requests"} {
 			if status, body, _ := b.post("/", "/language", url.Values{"language": {lang}, "next": {"/"}}); status != http.StatusSeeOther {
 				t.Fatalf("language %s: %d %s", lang, status, body)
 			}

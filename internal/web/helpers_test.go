@@ -54,6 +54,11 @@ func serve(t *testing.T, limits Limits, routes ...Route) *served {
 
 func serveWith(t *testing.T, opt Options, routes ...Route) *served {
 	t.Helper()
+	return serveSite(t, opt, Site{Routes: routes, Assets: someAssets})
+}
+
+func serveSite(t *testing.T, opt Options, site Site) *served {
+	t.Helper()
 	authority, err := pki.NewAuthority("acme", time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +76,7 @@ func serveWith(t *testing.T, opt Options, routes ...Route) *served {
 		t.Fatal(err)
 	}
 	opt.TLS, opt.Instance, opt.Brand, opt.Log = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, "test", "brand.edge", slog.New(slog.NewTextHandler(t.Output(), nil))
-	srv, err := New(opt, Site{Routes: routes, Assets: someAssets})
+	srv, err := New(opt, site)
 	if err != nil {
 		t.Fatal(err)
 	}

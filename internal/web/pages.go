@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +35,7 @@ type View struct {
 	Brand   string
 	Place   string
 	Menu    []Entry
+	Submenu []Entry // of the group of the menu where the reader is
 	Langs   []Lang
 	Page    string // name of the page
 	Request string
@@ -43,12 +43,6 @@ type View struct {
 	Notices []Notice // of the person's account, not seen yet
 	visit   *Visit
 	Mark    bool // whether the watermark lies over the page
-}
-
-// Entry is an entry of the menu as it is shown; Waits is how much waits behind it.
-type Entry struct {
-	Link
-	Waits int
 }
 
 // May reports whether the reader has a permission at all: for buttons and links. What is acted on is judged by its handler.
@@ -61,7 +55,7 @@ func loadPages(s *Server, site Site) (*pages, error) {
 	}
 	menu := site.Menu
 	if s.opt.Accounts != nil && s.opt.Manage {
-		menu = append(slices.Clone(menu), Link{Path: "/people", Text: "menu.people", Permission: PeopleRead})
+		menu = withPeople(menu)
 	}
 	p := &pages{server: s, menu: menu, mark: site.Watermark, set: map[Lang]map[string]*template.Template{}}
 	for _, l := range Langs() {
@@ -123,34 +117,15 @@ func (p *pages) render(v *Visit, name string, data any) ([]byte, error) {
 		view.Notices = v.notices(list)
 	}
 	view.Mark = p.mark && v.Person.Account != ""
-	for _, m := range p.menu {
-		if v.Person.Account != "" && v.Person.Must == "" && v.May(m.Permission) {
-			e := Entry{Link: m}
-			if m.Count != nil {
-				n, err := m.Count(v.UserContext(), v.Person)
-				if err != nil {
-					return nil, fmt.Errorf("count of %s: %w", m.Path, err)
-				}
-				e.Waits = n
-			}
-			view.Menu = append(view.Menu, e)
-		}
+	var err error
+	if view.Menu, view.Submenu, err = p.menuOf(v); err != nil {
+		return nil, err
 	}
 	var b bytes.Buffer
 	if err := t.ExecuteTemplate(&b, "layout", view); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
-}
-
-// home returns the first page of the menu that the reader may see, or that of their own account.
-func (p *pages) home(v *Visit) string {
-	for _, m := range p.menu {
-		if m.Path != "/" && v.May(m.Permission) {
-			return m.Path
-		}
-	}
-	return "/account"
 }
 
 // funcs are the functions that templates may call.
@@ -173,10 +148,6 @@ func (s *Server) funcs(l Lang) template.FuncMap {
 			return name
 		},
 		"short": func(h string) string { return h[:min(len(h), 12)] },
-		"under": func(link, path string) bool {
-			path, _, _ = strings.Cut(path, "?")
-			return path == link || (link != "/" && strings.HasPrefix(path, link+"/"))
-		},
 	}
 }
 

@@ -86,13 +86,6 @@ func (r Route) check() error {
 	return nil
 }
 
-// Link is an entry of the menu; it is shown to those who have its permission.
-type Link struct {
-	Path, Text, Permission string // Text is a key of the catalogue
-	// Count tells how much waits behind the entry for who looks at it; nil for nothing. It is asked for with every page.
-	Count func(context.Context, identity.Person) (int, error)
-}
-
 // Site is what a program serves. Templates and Assets are folders of files: each template
 // *.html is a page of that name that defines "title" and "content"; each asset is served
 // under a name with its hash, see the template function asset.

@@ -208,7 +208,7 @@ step("nobody leaves without being asked", async () => {
   let asked = 0;
   const answer = (d) => { asked++; d.dismiss(); };
   p.page.on("dialog", answer);
-  await p.page.getByRole("link", { name: "节点" }).click({ noWaitAfter: true });
+  await p.page.getByRole("link", { name: "系统" }).click({ noWaitAfter: true });
   await until("the question", () => asked === 1);
   p.page.off("dialog", answer);
   await p.page.getByText("有修改未保存").waitFor();
