@@ -101,18 +101,6 @@ func (s *Server) mayGive(v *Visit, was, now identity.Account) error {
 	return nil
 }
 
-// shownName returns what a person is called as far as the reader may see names.
-func shownName(d access.Decision, display string) string {
-	switch d.Fields.Of(access.Name) {
-	case access.Hidden:
-		return ""
-	case access.Masked:
-		r := []rune(display)
-		return string(r[:min(1, len(r))]) + strings.Repeat("*", max(0, len(r)-1))
-	}
-	return display
-}
-
 // choice is a role in a form.
 type choice struct {
 	ID, Name string
@@ -141,7 +129,7 @@ func (s *Server) getPeople(v *Visit) error {
 		if !inRows(seen.Rows, a, false) {
 			continue
 		}
-		a.Display = shownName(seen, a.Display)
+		a.Display = seen.Fields.Show(access.Name, a.Display)
 		page.Rows = append(page.Rows, personRow{a, personLink(a.Name), s.roleNames(v, a.Roles)})
 		if a.Disabled {
 			continue
@@ -196,7 +184,7 @@ func (s *Server) getPerson(v *Visit) error {
 	if err != nil {
 		return err
 	}
-	a.Display = shownName(v.List(PeopleRead), a.Display)
+	a.Display = v.List(PeopleRead).Fields.Show(access.Name, a.Display)
 	return s.showPerson(v, personPage{Account: a})
 }
 

@@ -95,6 +95,7 @@ var registry = []Group{
 		plain("customer.read", "查看客户", "See customers"),
 		plain("customer.write", "维护客户", "Maintain customers"),
 		plain("customer.export", "导出客户资料", "Export customers"),
+		privileged("partner.erase", "按本人要求清除个人信息", "Erase personal data of a partner on demand"),
 		plain("price.read", "查看价格表", "See price lists"),
 		plain("price.write", "调整价格", "Change prices"),
 	}},
@@ -129,6 +130,7 @@ var registry = []Group{
 		privileged("access.campaign", "发起和结束权限复核", "Start and close access reviews"),
 		plain("approval.decide", "审批别人的申请（由规则指定审批人）", "Decide what others ask for, where a rule names one"),
 		plain("approval.read", "查看全部申请和审批记录", "See all requests and what became of them"),
+		plain("field.unmask", "写明理由后查看脱敏内容", "See what is masked, for a reason"),
 	}},
 	{ID: "export", Title: Text{ZH: "导出", EN: "Exports"}, Permissions: []Info{
 		plain("export.create", "导出文件", "Export to files"),
