@@ -341,6 +341,15 @@ func (s *Service) Erase(ctx context.Context, who identity.Person, side Side, cod
 		if d := r.One(Erase, side.resource(&p)); !d.Allowed {
 			return &Denied{Erase, side.resource(&p), d.Reason}
 		}
+		for _, field := range fields {
+			if field.Key == "note" || field.Class != 0 && (field.Class != access.Bank || f.Bank) {
+				*field.of(&p) = ""
+			}
+		}
+		// A version of its own, so that a form that was opened before does not bring back what was erased.
+		if err := tx.PutPartner(p, approvals.Fold(p.Keeper), whoIs(who).Actor); err != nil {
+			return err
+		}
 		if err := tx.ErasePartner(code, f.Bank); err != nil {
 			return err
 		}

@@ -108,14 +108,19 @@ func (d *Desk) Policy() access.Policy { return *d.policy.Load() }
 // Subject returns a person as the model sees them: at a node, in the node's warehouse or in none. A station that works without a
 // sign-in has the role access.OpenStation there.
 func (d *Desk) Subject(who identity.Person) *access.Subject {
+	var lent access.Subject
+	if who.Account != "" && d.o.Lent != nil {
+		lent = d.o.Lent(access.Account(access.Fold(who.Account)))
+	}
+	return d.subject(who, lent)
+}
+
+func (d *Desk) subject(who identity.Person, lent access.Subject) *access.Subject {
 	s := &access.Subject{}
 	switch {
 	case who.Account != "":
 		s.Account = access.Account(access.Fold(who.Account))
-		if d.o.Lent != nil {
-			lent := d.o.Lent(s.Account)
-			s.Temporary, s.Customers, s.Disabled = lent.Temporary, lent.Customers, lent.Disabled
-		}
+		s.Temporary, s.Customers, s.Disabled = lent.Temporary, lent.Customers, lent.Disabled
 		for _, r := range who.Roles {
 			s.Roles = append(s.Roles, access.RoleID(r))
 		}
@@ -133,9 +138,9 @@ func (d *Desk) Subject(who identity.Person) *access.Subject {
 	return s
 }
 
-// request begins a question about a person.
-func (d *Desk) request(who identity.Person, p access.Permission) access.Request {
-	q := access.Request{Subject: d.Subject(who), Permission: p, Time: d.o.Now().In(d.o.Zone), StepUp: who.FactorAt, ClockTrusted: true, InContact: true}
+// requestOf begins a question about a person.
+func (d *Desk) requestOf(s *access.Subject, who identity.Person) access.Request {
+	q := access.Request{Subject: s, Time: d.o.Now().In(d.o.Zone), StepUp: who.FactorAt, ClockTrusted: true, InContact: true}
 	if d.o.Known != nil {
 		q.Known = d.o.Known()
 	}
@@ -148,29 +153,12 @@ func (d *Desk) request(who identity.Person, p access.Permission) access.Request 
 
 // Decide answers whether a person may do something to one thing. At a node, a thing that names no warehouse is in the node's.
 func (d *Desk) Decide(who identity.Person, p access.Permission, r access.Resource) access.Decision {
-	q := d.request(who, p)
-	q.Resource = r
-	if q.Resource.Warehouse == "" {
-		q.Resource.Warehouse = d.o.Home
-	}
-	if d.away(who) {
-		return access.Decision{Reason: access.OtherRows}
-	}
-	return d.engine.Load().Decide(q)
+	return d.asker(who).One(p, r)
 }
 
 // List answers whether there can be any rows for a person, and which. At a node there are those of its warehouse or none.
 func (d *Desk) List(who identity.Person, p access.Permission) access.Decision {
-	q := d.request(who, p)
-	q.List = true
-	if d.away(who) {
-		return access.Decision{Reason: access.OtherRows}
-	}
-	a := d.engine.Load().Decide(q)
-	if a.Allowed && d.o.Home != "" && !a.Rows.Any.Has(d.o.Home) && !a.Rows.Own.Has(d.o.Home) && !a.Rows.Customers.Has(d.o.Home) {
-		return access.Decision{Reason: access.OtherRows}
-	}
-	return a
+	return d.asker(who).List(p)
 }
 
 // away reports whether a person does not belong to the warehouse of this node. Rights that reach everywhere are exercised at
