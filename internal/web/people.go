@@ -44,6 +44,7 @@ func (s *Server) peopleRoutes() []Route {
 		act("/people/enable", a.Enable),
 		act("/people/reset-factor", a.ResetFactor),
 		act("/people/end-sessions", a.EndSessions),
+		UnmaskRoute("/people/unmask", s.unmaskPerson),
 		{Method: "POST", Path: "/people/reset-password", Permission: PeopleWrite, Handler: s.resetPassword, Fresh: true},
 	}
 }
@@ -157,9 +158,29 @@ type personPage struct {
 	Badge      identity.Badge
 	Code       string
 	Problem    string
+
+	NameAccess access.FieldAccess // how far the name is open
+	Clear      bool               // the name is shown whole for a reason that was given
+	Unmask     bool               // the reader may see the name for a reason
 }
 
+// Link returns the address of the account's page.
+func (p personPage) Link() string { return personLink(p.Account.Name) }
+
+// nameAccess returns how far the reader may see the names of people and, in the form of one, change them: writing includes reading.
+func nameAccess(v *Visit) access.FieldAccess {
+	return max(v.List(PeopleRead).Fields.Of(access.Name), v.List(PeopleWrite).Fields.Of(access.Name))
+}
+
+// showPerson shows the page of an account as it is kept: its name as far as the reader may see it.
 func (s *Server) showPerson(v *Visit, page personPage) error {
+	page.NameAccess = nameAccess(v)
+	if !page.New && !page.Clear {
+		var open access.Fields
+		open[access.Name] = page.NameAccess
+		page.Unmask = page.NameAccess == access.Masked && page.Account.Display != "" && v.May(string(access.Unmask)) && s.opt.Unmask != nil
+		page.Account.Display = open.Show(access.Name, page.Account.Display)
+	}
 	page.Choices, page.Warehouses = s.choices(v, page.Account.Roles), strings.Join(page.Account.Warehouses, " ")
 	page.May = v.May(PeopleWrite)
 	page.Own = !page.New && page.Account.Name == v.Person.Account
@@ -184,7 +205,6 @@ func (s *Server) getPerson(v *Visit) error {
 	if err != nil {
 		return err
 	}
-	a.Display = v.List(PeopleRead).Fields.Show(access.Name, a.Display)
 	return s.showPerson(v, personPage{Account: a})
 }
 
@@ -216,7 +236,7 @@ func (s *Server) postPerson(v *Visit) error {
 	if err != nil {
 		return err
 	}
-	if v.List(PeopleWrite).Fields.Of(access.Name) < access.Write { // what the reader may not write stays as it was
+	if v.List(PeopleWrite).Fields.Of(access.Name) < access.Write || !v.Context().PostArgs().Has("display") { // what the reader may not write stays as it was
 		a.Display = was.Display
 	}
 	if err := s.mayGive(v, was, a); err != nil {

@@ -28,7 +28,7 @@ var atHome = access.Role{ID: "local-admin", Names: access.Text{ZH: "本仓管理
 }}
 
 // newGovernedHouse is a house in which the permission model decides. The first account is a local administrator of SHA.
-func newGovernedHouse(t *testing.T) (h *house, desk *rights.Desk, refused *atomic.Int32) {
+func newGovernedHouse(t *testing.T, settings ...func(*Options)) (h *house, desk *rights.Desk, refused *atomic.Int32) {
 	t.Helper()
 	v, err := vault.Open(t.Context(), vault.Options{Path: filepath.Join(t.TempDir(), "people.db"), Key: vault.Key{1}})
 	if err != nil {
@@ -52,7 +52,11 @@ func newGovernedHouse(t *testing.T) (h *house, desk *rights.Desk, refused *atomi
 		}
 		return done(v)
 	}
-	h.server = serveWith(t, Options{People: h.people, Accounts: h.people, Manage: true, Rights: desk, Limits: Limits{Beat: time.Hour}},
+	opt := Options{People: h.people, Accounts: h.people, Manage: true, Rights: desk, Limits: Limits{Beat: time.Hour}}
+	for _, set := range settings {
+		set(&opt)
+	}
+	h.server = serveWith(t, opt,
 		Route{Method: "GET", Path: "/", Permission: "stock.read", Handler: done},
 		Route{Method: "GET", Path: "/ctu", Permission: "stock.read", Handler: one},
 		Route{Method: "GET", Path: "/audit", Permission: "audit.read", Handler: done},

@@ -129,6 +129,7 @@ type Options struct {
 	Roles    func() []Role  // that may be given to people; the ready ones when nil
 	Rights   Rights         // decides who may do what
 	Allow    Allow          // decides in its place where Rights is nil; SignedIn when nil too
+	Unmask   Unmask         // records who sees masked names of people; nil where nobody may
 	Instance string         // tells its cookies from those of other servers on the machine: letters, digits, hyphens
 	Brand    string         // key of the text beside the logo, such as "brand.edge"
 	Place    string         // name of the warehouse or organisation, shown in the header
