@@ -18,6 +18,13 @@
 //	GET /api/v1/labels                                     -> {"labels":[LabelRow]}
 //	GET /api/v1/labels/{id}?version=                       -> LabelRow with "template"
 //	POST /api/v1/labels {"id","template","base","new"}     -> {"id","version"}; base is the version that it was made of
+//	GET /api/v1/customers?q=&field=&state=&limit=&after=   -> {"rows":[Partner],"next":"","searchable":[]}; the same for suppliers, by code
+//	GET /api/v1/customers/{code}                           -> Partner; only fields that are not hidden, "masked" where masked
+//	GET /api/v1/customers/{code}/history                   -> {"versions":[Partner]}; the newest first
+//	POST /api/v1/customers {"code","fields":{},"active","other","keeper"}    -> 201 {"code"}; without a code the next number
+//	POST /api/v1/customers/{code} {"version","fields":{},...}                -> {"code"}; what is not sent stays as it was
+//	POST /api/v1/customers/{code}/unmask {"field","purpose","reason"}        -> {"field","value"}; recorded, asks for a fresh factor
+//	GET /api/v1/unmaskings?account=&subject=&limit=&before=                  -> {"unmaskings":[Unmasked],"next":""}; the newest first
 //	POST /api/v1/labels/preview {"template","values","printer":{"language","dpi"}} -> image/png, see warningsHeader
 //
 // What is wrong with a template is error 422: its code is the problem's key, args.element the number of the element
@@ -84,6 +91,7 @@ type Hub interface {
 	Rights
 	Approvals
 	Exports
+	Partners
 }
 
 type dashboard struct{ Hub }
@@ -108,13 +116,14 @@ func Site(hub Hub) (web.Site, error) {
 }
 
 func (d *dashboard) routes() []web.Route {
-	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.exportRoutes(), d.apiRoutes())
+	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.exportRoutes(), d.partnerRoutes(), d.apiRoutes())
 }
 
 // Groups of the menu.
 const (
 	groupStock    = "menu.group_stock"
 	groupMaster   = "menu.group_master"
+	groupPartners = "menu.group_partners"
 	groupRequests = "menu.group_requests"
 	groupPeople   = web.PeopleGroup
 	groupSystem   = "menu.group_system"
@@ -126,12 +135,14 @@ func (d *dashboard) menu() []web.Link {
 		{Path: "/exceptions", Text: "menu.exceptions", Permission: "case.read", Group: groupStock},
 		{Path: "/catalogue", Text: "menu.catalogue", Permission: "master.read", Group: groupMaster},
 		{Path: "/labels", Text: "menu.labels", Permission: "label.read", Group: groupMaster},
+		{Path: "/customers", Text: "menu.customers", Permission: "customer.read", Group: groupPartners},
+		{Path: "/suppliers", Text: "menu.suppliers", Permission: "supplier.read", Group: groupPartners},
 		{Path: "/approvals", Text: "menu.approvals", Permission: web.Own, Count: d.waitCount, Group: groupRequests},
 		{Path: "/exports", Text: "menu.exports", Permission: "export.create", Group: groupRequests},
 		{Path: "/rights", Text: "menu.rights", Permission: RolesRead, Group: groupPeople},
 		{Path: "/reviews", Text: "menu.reviews", Permission: ReviewAnswer, Group: groupPeople},
 		{Path: "/nodes", Text: "menu.nodes", Permission: "node.read", Group: groupSystem},
-		{Path: "/audit", Text: "menu.audit", Permission: "audit.read", Group: groupSystem},
+		{Path: "/audit", Text: "menu.audit", Permission: "audit.read", Group: groupSystem, Also: []string{"/unmaskings"}},
 	}
 }
 

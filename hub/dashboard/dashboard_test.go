@@ -31,6 +31,7 @@ import (
 // memory is a Hub of a few fixed things that remembers what it was asked to do.
 type memory struct {
 	requests
+	register
 	empty bool
 	acts  []string
 	by    identity.Person

@@ -50,6 +50,8 @@ type Service struct {
 	Zone      *time.Location // of business days and times in files
 	// Decide answers whether somebody may do something with a list of rows, and with which.
 	Decide func(*store.View, identity.Person, access.Permission) (access.Decision, error)
+	// Customers reads those that who may see and export, fields as far as they are open; nil where there are none.
+	Customers func(v *store.View, who identity.Person, fn func(cells []string) error) error
 	// Movements reads the history of an item in some places, the newest first, until fn returns an error.
 	Movements func(v *store.View, sku stock.SKU, in access.Places, fn func(Line) error) error
 }
@@ -203,8 +205,8 @@ func (s *Service) gather(v *store.View, who identity.Person, q Query) (g gathere
 	g.temporary = d.Temporary
 	subject := approvals.SubjectOf(who)
 	p := newPacker(q.Kind)
-	err = s.source(v, q, d.Rows.Any, func(l Line) error {
-		if !visible(d.Rows, &subject, l) || q.Kind == Exceptions && q.Warehouse != "" && !slices.Contains(l.At, q.Warehouse) {
+	err = s.source(v, who, q, d.Rows.Any, func(l Line) error {
+		if q.Kind != Customers && !visible(d.Rows, &subject, l) || q.Kind == Exceptions && q.Warehouse != "" && !slices.Contains(l.At, q.Warehouse) {
 			return nil
 		}
 		if p.lines >= s.Limits.Quota {

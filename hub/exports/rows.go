@@ -12,7 +12,9 @@ import (
 	"time"
 	"unicode"
 
+	"stockade/hub/partners"
 	"stockade/hub/store"
+	"stockade/internal/identity"
 	"stockade/protocol/access"
 	"stockade/protocol/change"
 	"stockade/protocol/stock"
@@ -27,10 +29,11 @@ const (
 	Movements  Kind = "movements" // of one item
 	Exceptions Kind = "exceptions"
 	Catalogue  Kind = "catalogue"
+	Customers  Kind = "customers"
 )
 
 // Kinds returns all kinds in the order in which they are shown.
-func Kinds() []Kind { return []Kind{Stock, Movements, Exceptions, Catalogue} }
+func Kinds() []Kind { return []Kind{Stock, Movements, Exceptions, Catalogue, Customers} }
 
 // Permission returns what somebody needs to export k, besides the permission to export at all: its rows are those that
 // the decision about it gives.
@@ -44,6 +47,8 @@ func (k Kind) Permission() access.Permission {
 		return "case.read"
 	case Catalogue:
 		return "master.read"
+	case Customers:
+		return partners.Export
 	}
 	return ""
 }
@@ -71,6 +76,12 @@ func columns(k Kind) []column {
 		return append([]column{number("number")}, append(text("kind", "subject", "node", "bin", "sku", "lot", "serial", "expiry", "detail"), append([]column{number("times")}, text("opened", "closed")...)...)...)
 	case Catalogue:
 		return text("sku", "name", "name_en", "unit", "codes", "active")
+	case Customers:
+		var out []column
+		for _, key := range partners.ExportHeadings() {
+			out = append(out, column{key: "partner." + key})
+		}
+		return out
 	}
 	return nil
 }
@@ -89,8 +100,9 @@ type Query struct {
 	All       bool            `json:"all,omitempty"`       // closed exceptions too
 }
 
-// source reads the rows of a query that lie in some places, and may read others too: whoever asks looks at each.
-func (s *Service) source(v *store.View, q Query, in access.Places, fn func(Line) error) error {
+// source reads the rows of a query that lie in some places, and may read others too: whoever asks looks at each. Customers, which lie in no place, are
+// those of who alone.
+func (s *Service) source(v *store.View, who identity.Person, q Query, in access.Places, fn func(Line) error) error {
 	switch q.Kind {
 	case Stock:
 		return v.Stock(store.StockFilter{Warehouse: q.Warehouse, In: in}, func(r store.StockRow) error {
@@ -122,6 +134,9 @@ func (s *Service) source(v *store.View, q Query, in access.Places, fn func(Line)
 			}
 		}
 		return err
+	}
+	if q.Kind == Customers && s.Customers != nil {
+		return s.Customers(v, who, func(cells []string) error { return fn(Line{Cells: cells}) })
 	}
 	return fmt.Errorf("export of %q: %w", q.Kind, ErrKind)
 }

@@ -121,6 +121,7 @@ type Denied struct {
 	Permission access.Permission
 	Resource   access.Resource
 	Reason     access.Reason
+	List       bool // it is about rows and not about one thing
 }
 
 func (d *Denied) Error() string { return fmt.Sprintf("%s: %s", d.Permission, d.Reason) }
@@ -128,7 +129,9 @@ func (d *Denied) Error() string { return fmt.Sprintf("%s: %s", d.Permission, d.R
 // NotWritable refuses a form with a field that its sender may not write, whatever stands in it.
 type NotWritable struct{ Field string }
 
-func (e *NotWritable) Error() string { return fmt.Sprintf("field %q is not the sender's to write", e.Field) }
+func (e *NotWritable) Error() string {
+	return fmt.Sprintf("field %q is not the sender's to write", e.Field)
+}
 
 // Value is a field of a partner as somebody may see it.
 type Value struct {
@@ -208,7 +211,7 @@ func (s *Service) find(v *store.View, r Rights, side Side, code access.Customer)
 		return p, d, fmt.Errorf("%s %s: %w", side, code, store.ErrNotFound)
 	}
 	if d = r.One(side.Read(), side.resource(&p)); !d.Allowed {
-		return p, d, errors.Join(store.ErrNotFound, &Denied{side.Read(), side.resource(&p), d.Reason})
+		return p, d, errors.Join(store.ErrNotFound, &Denied{Permission: side.Read(), Resource: side.resource(&p), Reason: d.Reason})
 	}
 	return p, d, nil
 }
@@ -259,11 +262,11 @@ func (s *Service) Unmask(ctx context.Context, who identity.Person, side Side, co
 		at := side.resource(&p)
 		reveal := r.One(access.Unmask, at)
 		if !reveal.Allowed {
-			return "", &Denied{access.Unmask, at, reveal.Reason}
+			return "", &Denied{Permission: access.Unmask, Resource: at, Reason: reveal.Reason}
 		}
 		f, ok := fieldOf(u.Field)
 		if !ok || !access.MayUnmask(d, reveal, f.Class) {
-			return "", &Denied{access.Unmask, at, access.NoGrant}
+			return "", &Denied{Permission: access.Unmask, Resource: at, Reason: access.NoGrant}
 		}
 		u.Class = f.Class
 		return *f.of(&p), nil
@@ -339,7 +342,7 @@ func (s *Service) Erase(ctx context.Context, who identity.Person, side Side, cod
 			return err
 		}
 		if d := r.One(Erase, side.resource(&p)); !d.Allowed {
-			return &Denied{Erase, side.resource(&p), d.Reason}
+			return &Denied{Permission: Erase, Resource: side.resource(&p), Reason: d.Reason}
 		}
 		for _, field := range fields {
 			if field.Key == "note" || field.Class != 0 && (field.Class != access.Bank || f.Bank) {
@@ -399,7 +402,7 @@ func (s *Service) List(ctx context.Context, who identity.Person, side Side, q Qu
 		}
 		d := r.List(side.Read())
 		if !d.Allowed {
-			return &Denied{Permission: side.Read(), Reason: d.Reason}
+			return &Denied{Permission: side.Read(), Reason: d.Reason, List: true}
 		}
 		for _, f := range fields {
 			if f.open(d.Fields) >= access.Read {
@@ -480,6 +483,18 @@ func ExportHeadings() (keys []string) {
 		keys = append(keys, f.Key)
 	}
 	return append(keys, "keeper", "active")
+}
+
+// Veil returns a row that Rows gave to somebody else as far as fields are open to its reader. A row with other cells than Rows gives is not shown.
+func Veil(cells []string, open access.Fields) []string {
+	if len(cells) != len(fields)+3 {
+		return nil
+	}
+	out := slices.Clone(cells)
+	for i, f := range fields {
+		out[i+1] = open.Show(f.Class, cells[i+1])
+	}
+	return out
 }
 
 // Rows calls fn with the customers that who may both see and export, fields as far as both permissions open them.

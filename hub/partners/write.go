@@ -47,7 +47,7 @@ func (s *Service) Editable(ctx context.Context, who identity.Person, side Side, 
 		*side.flag(&p) = true
 		d := r.One(side.Write(), side.resource(&p))
 		if !d.Allowed {
-			return &Denied{side.Write(), side.resource(&p), d.Reason}
+			return &Denied{Permission: side.Write(), Resource: side.resource(&p), Reason: d.Reason}
 		}
 		open := read.Fields
 		for _, f := range fields {
@@ -132,7 +132,7 @@ func (s *Service) apply(r Rights, side Side, p *store.Partner, f Form, keeper *a
 	at := side.resource(p)
 	d := r.One(side.Write(), at)
 	if !d.Allowed {
-		return nil, &Denied{side.Write(), at, d.Reason}
+		return nil, &Denied{Permission: side.Write(), Resource: at, Reason: d.Reason}
 	}
 	if p.Version != f.Version {
 		return nil, fmt.Errorf("version %d: %w", f.Version, store.ErrPartnerChanged)

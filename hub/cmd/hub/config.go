@@ -13,6 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"stockade/hub/exports"
+	"stockade/hub/unmask"
 	"stockade/internal/identity"
 	"stockade/protocol/barcode"
 	"stockade/protocol/topic"
@@ -53,6 +54,9 @@ type config struct {
 	Watermark bool `toml:"watermark"`
 	// Exports says how many rows may leave the house.
 	Exports exportConfig `toml:"exports"`
+
+	// Unmaskings is how many masked values a person may look at in a day, for a reason each; default 50, at most 1000, 0 for none.
+	Unmaskings int64 `toml:"unmaskings_per_day"`
 
 	// Pages is the HTTPS listener of the pages for people.
 	Pages listener `toml:"pages"`
@@ -103,7 +107,7 @@ func loadConfig(path string) (config, error) {
 	if err != nil {
 		return config{}, fmt.Errorf("read configuration: %w", err)
 	}
-	c := config{Lang: "zh", Zone: "Asia/Shanghai", Names: []string{"localhost"}, Watermark: true,
+	c := config{Lang: "zh", Zone: "Asia/Shanghai", Names: []string{"localhost"}, Watermark: true, Unmaskings: unmask.DefaultQuota,
 		Exports: exportConfig{Free: exports.DefaultLimits.Free, Quota: exports.DefaultLimits.Quota}, Pages: listener{Listen: ":8443"}, Nodes: listener{Listen: ":8444"}}
 	dec := toml.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
@@ -156,6 +160,9 @@ func (c config) check() error {
 	}
 	if c.Exports.Free < 0 || c.Exports.Quota < 1 || c.Exports.Quota > exports.MaxQuota {
 		return fmt.Errorf("exports: want rows_without_approval of 0 or more, and rows_per_day of 1 to %d", exports.MaxQuota)
+	}
+	if c.Unmaskings < 0 || c.Unmaskings > unmask.MaxQuota {
+		return fmt.Errorf("unmaskings_per_day: want 0 to %d", unmask.MaxQuota)
 	}
 	if len(c.Names) == 0 {
 		return errors.New("names: at least one name or address is needed by which nodes reach the hub")

@@ -55,7 +55,11 @@ func (h *hub) decideList(v *store.View, who identity.Person, p access.Permission
 		return access.Decision{}, err
 	}
 	subject := approvals.SubjectOf(who)
-	if subject.Temporary, err = v.Temporaries(approvals.Fold(subject.Account)); err != nil {
+	folded := approvals.Fold(subject.Account)
+	if subject.Temporary, err = v.Temporaries(folded); err != nil {
+		return access.Decision{}, err
+	}
+	if subject.Customers, err = v.CustomersOf(folded); err != nil {
 		return access.Decision{}, err
 	}
 	// The headquarters are what others are in contact with, and their clock is the one that others go by.
@@ -272,6 +276,9 @@ func (p pages) Request(ctx context.Context, who identity.Person, id string, all 
 			doc.Preview, err = p.exports.Preview(v, id, previewRows)
 			if errors.Is(err, store.ErrNotFound) {
 				err = nil // they were dropped
+			}
+			if err == nil && !own {
+				doc.Preview, err = p.veiled(v, who, c.Kind, doc.Preview)
 			}
 		}
 		return err

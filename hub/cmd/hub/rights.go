@@ -29,11 +29,16 @@ func (s *server) newDesk(ctx context.Context) (*rights.Desk, error) {
 	return rights.New(rights.Options{Now: time.Now, Zone: s.cfg.zone(), Refused: s.recordRefusal, Lent: s.lent}, p)
 }
 
-// lent returns the permissions that a person has for a time. While they can not be read there are none.
+// lent returns the permissions that a person has for a time, and whom the person looks after. While they can not be read there are none.
 func (s *server) lent(folded access.Account) (lent access.Subject) {
-	err := s.store.View(context.Background(), func(v *store.View) (err error) { lent.Temporary, err = v.Temporaries(folded); return err })
+	err := s.store.View(context.Background(), func(v *store.View) (err error) {
+		if lent.Temporary, err = v.Temporaries(folded); err == nil {
+			lent.Customers, err = s.keepers.of(folded, func() ([]access.Customer, error) { return v.CustomersOf(folded) })
+		}
+		return err
+	})
 	if err != nil {
-		s.log.Error("permissions for a time", "account", folded, "cause", err)
+		s.log.Error("permissions for a time, and customers", "account", folded, "cause", err)
 		return access.Subject{}
 	}
 	return lent

@@ -23,6 +23,8 @@ import (
 	"stockade/hub/fleet"
 	"stockade/hub/intake"
 	"stockade/hub/master"
+	"stockade/hub/partners"
+	"stockade/hub/unmask"
 	"stockade/internal/identity"
 	"stockade/internal/mqtt"
 	"stockade/internal/pki"
@@ -104,6 +106,9 @@ type server struct {
 	accounts  *identity.Service // once there are pages
 	approvals *approvals.Service
 	exports   *exports.Service
+	partners  *partners.Service
+	unmasker  *unmask.Desk
+	keepers   keepers
 }
 
 func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err error) {
