@@ -104,8 +104,11 @@ func (p *partnerDesk) answer(v *web.Visit, err error) error {
 	var d *partners.Denied
 	if errors.As(err, &d) {
 		refused := v.Check(string(d.Permission), d.Resource)
-		if d.Permission == p.side.Read() && !d.List && d.Reason != access.StepUpNeeded || refused == nil {
+		switch {
+		case d.Permission == p.side.Read() && !d.List && d.Reason != access.StepUpNeeded:
 			return web.NotFound().Because(err)
+		case refused == nil: // the thing is open, the field is not
+			return v.Refuse(string(d.Permission), d.Reason)
 		}
 		return refused
 	}

@@ -74,6 +74,11 @@ func (v *Visit) Check(permission string, r access.Resource) error {
 	return err
 }
 
+// Refuse records that the reader was refused something that Check knows nothing of, such as a field, and returns what they are told.
+func (v *Visit) Refuse(permission string, why access.Reason) error {
+	return v.refuse(access.Permission(permission), why)
+}
+
 // refuse records that the reader was refused and returns what they are told.
 func (v *Visit) refuse(p access.Permission, why access.Reason) *Failure {
 	f := Fail(fiber.StatusForbidden, "error.forbidden")

@@ -231,6 +231,7 @@ func TestEveryRoleAtEveryRoute(t *testing.T) {
 		}
 	})
 	t.Run("hostile", c.hostile)
+	t.Run("partners", func(t *testing.T) { c.partners(t, hub) })
 	t.Run("fixation", c.fixation)
 	t.Run("forged", func(t *testing.T) {
 		c.forged(t, c.hub, hub, hubRoutes, c.boss, c.people["finance-SHA"])
