@@ -546,3 +546,25 @@ func TestRows(t *testing.T) {
 		}
 	}
 }
+
+// TestVeil: who looks at what somebody else may export sees of it what is open to them.
+func TestVeil(t *testing.T) {
+	r := open(t)
+	r.customer()
+	var row []string
+	r.View(func(v *store.View) error {
+		return r.Rows(v, hq, func(cells []string) error { row = cells; return nil })
+	})
+	row[slices.Index(partners.ExportHeadings(), "phone")] = secrets["phone"] // as somebody may export who sees it whole
+	var open access.Fields
+	open[access.Phone] = access.Masked
+	got := partners.Veil(row, open)
+	for key, want := range map[string]string{"name": "海上贸易", "contact": "", "phone": "139****2222", "address": ""} {
+		if v := got[slices.Index(partners.ExportHeadings(), key)]; v != want {
+			t.Errorf("%s is shown as %q, want %q", key, v, want)
+		}
+	}
+	if partners.Veil(row[1:], open) != nil {
+		t.Error("a row of another form is shown")
+	}
+}
