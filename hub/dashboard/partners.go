@@ -77,24 +77,37 @@ func (d *dashboard) partnerRoutes() []web.Route {
 	for _, side := range partners.Sides() {
 		p := &partnerDesk{d, side, partnerBase(side)}
 		read, write, api := string(side.Read()), string(side.Write()), "/api/v1"+p.base
+		see := func(path string, h web.Handler) web.Route {
+			return web.Route{Method: "GET", Path: path, Permission: read, Handler: p.known(h)}
+		}
+		change := func(method, path string, h web.Handler) web.Route {
+			return web.Route{Method: method, Path: path, Permission: write, Handler: p.known(h, side.Write())}
+		}
 		routes = append(routes,
-			web.Route{Method: "GET", Path: p.base, Permission: read, Handler: p.list},
-			web.Route{Method: "GET", Path: p.base + "/-/new", Permission: write, Handler: p.blank},
-			web.Route{Method: "POST", Path: p.base, Permission: write, Handler: p.post},
-			web.Route{Method: "GET", Path: p.base + "/:id", Permission: read, Handler: p.get},
-			web.Route{Method: "POST", Path: p.base + "/:id", Permission: write, Handler: p.post},
-			web.Route{Method: "GET", Path: p.base + "/:id/edit", Permission: write, Handler: p.edit},
-			web.Route{Method: "GET", Path: p.base + "/:id/history", Permission: read, Handler: p.history},
-			web.Route{Method: "POST", Path: p.base + "/:id/erase", Permission: string(partners.Erase), Handler: p.erase, Fresh: true},
-			web.UnmaskRoute(p.base+"/:id/unmask", p.unmask),
-			web.Route{Method: "GET", Path: api, Permission: read, Handler: p.apiList},
-			web.Route{Method: "GET", Path: api + "/:id", Permission: read, Handler: p.apiGet},
-			web.Route{Method: "GET", Path: api + "/:id/history", Permission: read, Handler: p.apiHistory},
-			web.Route{Method: "POST", Path: api, Permission: write, Handler: p.apiPost},
-			web.Route{Method: "POST", Path: api + "/:id", Permission: write, Handler: p.apiPost},
-			web.UnmaskRoute(api+"/:id/unmask", p.apiUnmask))
+			see(p.base, p.list), see(p.base+"/:id", p.get), see(p.base+"/:id/history", p.history),
+			change("GET", p.base+"/-/new", p.blank), change("POST", p.base, p.post), change("GET", p.base+"/:id/edit", p.edit), change("POST", p.base+"/:id", p.post),
+			web.Route{Method: "POST", Path: p.base + "/:id/erase", Permission: string(partners.Erase), Handler: p.known(p.erase, partners.Erase), Fresh: true},
+			web.UnmaskRoute(p.base+"/:id/unmask", p.known(p.unmask, access.Unmask)),
+			see(api, p.apiList), see(api+"/:id", p.apiGet), see(api+"/:id/history", p.apiHistory),
+			change("POST", api, p.apiPost), change("POST", api+"/:id", p.apiPost),
+			web.UnmaskRoute(api+"/:id/unmask", p.known(p.apiUnmask, access.Unmask)))
 	}
 	return routes
+}
+
+// known is h for who may see partners of the side. It asks the shell for what the route goes by before anything is shown or done, so that the shell can put it on record.
+func (p *partnerDesk) known(h web.Handler, permissions ...access.Permission) web.Handler {
+	return func(v *web.Visit) error {
+		if d := v.List(string(p.side.Read())); !d.Allowed && d.Reason != access.StepUpNeeded {
+			return web.NotFound()
+		}
+		for _, permission := range permissions {
+			if d := v.List(string(permission)); !d.Allowed {
+				return v.Refuse(string(permission), d.Reason)
+			}
+		}
+		return h(v)
+	}
 }
 
 func codeOf(v *web.Visit) access.Customer { return access.Customer(v.Params("id")) }

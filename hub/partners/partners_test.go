@@ -184,6 +184,11 @@ func TestWhoseCustomers(t *testing.T) {
 	if _, err := r.Put(t.Context(), sun, partners.Customers, code, partners.Form{Version: 2, Keeper: ptr("qian")}); !errors.As(err, new(*partners.NotWritable)) {
 		t.Errorf("a seller gives a customer away: %v", err)
 	}
+	for _, f := range []partners.Form{{Keeper: ptr("nobody")}, {Keeper: ptr("qian")}, {Code: string(code), Fields: fieldsOf("x")}, {Code: "FREE", Fields: fieldsOf("x")}} { // nothing is learned of accounts and codes
+		if _, err := r.Put(t.Context(), sun, partners.Customers, "", f); !errors.As(err, new(*partners.NotWritable)) {
+			t.Errorf("a seller's %+v: %v", f, err)
+		}
+	}
 	if _, err := r.Put(t.Context(), hq, partners.Customers, code, partners.Form{Version: 2, Keeper: ptr("nobody")}); !errors.Is(err, partners.ErrKeeper) {
 		t.Errorf("a keeper who is none: %v", err)
 	}

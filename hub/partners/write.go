@@ -17,7 +17,7 @@ import (
 
 // Form is what somebody sends of a partner. What is not sent stays as it was.
 type Form struct {
-	Code    string // of a new one, empty for the next number
+	Code    string // of a new one, empty for the next number; only who writes all partners of the side chooses it
 	Version int64  // that it was made of; 0 for a new one
 	Fields  map[string]string
 	Active  *bool
@@ -69,7 +69,7 @@ func (s *Service) Editable(ctx context.Context, who identity.Person, side Side, 
 
 // Put writes a partner: a new one with an empty code, else the one of that code. It returns the code.
 func (s *Service) Put(ctx context.Context, who identity.Person, side Side, code access.Customer, f Form) (access.Customer, error) {
-	keeper, err := s.keeperOf(ctx, who, code, f)
+	keeper, err := s.keeperOf(ctx, who, side, f)
 	if err != nil {
 		return "", err
 	}
@@ -110,10 +110,24 @@ func (s *Service) Put(ctx context.Context, who identity.Person, side Side, code 
 	return code, nil
 }
 
-// keeperOf returns the account that is to look after the partner, as it is written; nil where that is not said.
-func (s *Service) keeperOf(ctx context.Context, who identity.Person, code access.Customer, f Form) (*access.Account, error) {
-	if f.Keeper == nil {
+// keeperOf returns the account that is to look after the partner, as it is written; nil where that is not said. Who may not say it does not learn whether there is
+// such an account, nor whether there is a partner of a code.
+func (s *Service) keeperOf(ctx context.Context, who identity.Person, side Side, f Form) (*access.Account, error) {
+	if f.Keeper == nil && f.Code == "" {
 		return nil, nil
+	}
+	err := s.Store.View(ctx, func(v *store.View) error {
+		r, err := s.Rights(v, who)
+		if err != nil || r.List(side.Write()).Rows.Everything() {
+			return err
+		}
+		if f.Keeper != nil {
+			return &NotWritable{"keeper"}
+		}
+		return &NotWritable{"code"}
+	})
+	if err != nil || f.Keeper == nil {
+		return nil, err
 	}
 	name := strings.TrimSpace(*f.Keeper)
 	if name != "" {

@@ -115,3 +115,50 @@ func FuzzMask(f *testing.F) {
 		}
 	})
 }
+
+// TestMayUnmask: what is masked can be opened where both permissions say so, and nothing else.
+func TestMayUnmask(t *testing.T) {
+	for read := Hidden; read <= Write; read++ {
+		for open := Hidden; open <= Write; open++ {
+			a, b := Decision{Allowed: true}, Decision{Allowed: true}
+			a.Fields[Phone], b.Fields[Phone] = read, open
+			if got, want := MayUnmask(a, b, Phone), read == Masked && open >= Read; got != want {
+				t.Errorf("%s, opened to %s: %v", read.Title().EN, open.Title().EN, got)
+			}
+			for _, refused := range []*Decision{&a, &b} {
+				refused.Allowed = false
+				if MayUnmask(a, b, Phone) {
+					t.Error("without a permission")
+				}
+				refused.Allowed = true
+			}
+			if MayUnmask(a, b, Email) || MayUnmask(a, b, 0) || MayUnmask(a, b, 99) {
+				t.Error("another class")
+			}
+		}
+	}
+}
+
+// TestReadyRolesOpenNoSecrets: the ready policy lets nobody open account and identity numbers, costs and prices for a reason; and whoever opens anything confirms it.
+func TestReadyRolesOpenNoSecrets(t *testing.T) {
+	n := 0
+	for _, r := range Ready().Roles {
+		for _, g := range r.Grants {
+			if g.Permission != Unmask {
+				continue
+			}
+			n++
+			if g.Condition.StepUp == 0 {
+				t.Errorf("%s opens without a fresh factor", r.ID)
+			}
+			for _, c := range []FieldClass{Bank, Identity, Cost, Price, Amount} {
+				if g.Fields[c] != Hidden {
+					t.Errorf("%s opens %s", r.ID, c.Title().EN)
+				}
+			}
+		}
+	}
+	if n != 4 {
+		t.Errorf("%d roles open masks", n)
+	}
+}
