@@ -176,6 +176,21 @@ func (v *View) Partners(f PartnerFilter, fn func(Partner) error) error {
 	return nil
 }
 
+// AllCustomers returns the customers that each account looks after, accounts as they are told apart.
+func (v *View) AllCustomers() (map[access.Account][]access.Customer, error) {
+	out := map[access.Account][]access.Customer{}
+	err := each(v.tx, func(r *vault.Rows) error {
+		var keeper, code string
+		err := r.Scan(&keeper, &code)
+		out[access.Account(keeper)] = append(out[access.Account(keeper)], access.Customer(code))
+		return err
+	}, `SELECT keeper, code FROM partner WHERE customer = 1 AND keeper <> '' ORDER BY keeper, code`)
+	if err != nil {
+		return nil, fmt.Errorf("read keepers of customers: %w", err)
+	}
+	return out, nil
+}
+
 // CustomersOf returns the codes of the customers that somebody looks after, in order; folded is the account as names are told apart.
 func (v *View) CustomersOf(folded access.Account) (out []access.Customer, err error) {
 	err = each(v.tx, func(r *vault.Rows) error {

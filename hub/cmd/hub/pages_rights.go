@@ -145,9 +145,15 @@ func (p pages) Places(ctx context.Context) (out []stock.Warehouse, err error) {
 
 func (p pages) Staff(ctx context.Context) (out []rights.Person, err error) {
 	all, err := p.accounts.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var customers map[access.Account][]access.Customer
+	err = p.store.View(ctx, func(v *store.View) error { customers, err = v.AllCustomers(); return err })
 	for _, a := range all {
 		one := rights.Person{Name: a.Name, Display: a.Display, Waiting: a.Waiting, Dormant: a.Dormant}
 		one.Account, one.Disabled = access.Account(a.Key()), a.Disabled
+		one.Customers = customers[one.Account]
 		for _, r := range a.Roles {
 			one.Roles = append(one.Roles, access.RoleID(r))
 		}
