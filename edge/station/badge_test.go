@@ -37,7 +37,7 @@ func (b badges) Read(ctx context.Context, code string) (station.Holder, error) {
 	if errors.Is(err, identity.ErrNoPIN) {
 		err = station.ErrNoPIN
 	}
-	return station.Holder{Name: h.Display, Badge: h.Badge}, err
+	return station.Holder{Name: h.Display, Badge: h.Badge, PIN: h.PIN}, err
 }
 
 func (b badges) Enter(ctx context.Context, h station.Holder, pin, name, address string) (station.Worker, error) {
@@ -45,8 +45,8 @@ func (b badges) Enter(ctx context.Context, h station.Holder, pin, name, address 
 	return station.Worker{Actor: p.Account, Session: p.Session}, err
 }
 
-func (b badges) Holds(ctx context.Context, badge string) (bool, error) {
-	return b.BadgeHolds(ctx, badge)
+func (b badges) Holds(ctx context.Context, h station.Holder) (bool, error) {
+	return b.BadgeHolds(ctx, h.Badge, h.PIN)
 }
 
 // badgeBench is a bench whose station takes badges.

@@ -25,7 +25,7 @@ import (
 
 // Names of the settings under which the ring lies in the store.
 const (
-	settingOrg     = "org"
+	settingOrg     = store.SettingOrg
 	settingRoot    = "root_key"
 	settingAck     = "ack_key"
 	settingFeed    = "feed_key"

@@ -235,6 +235,9 @@ func (tx *Tx) ReplaceKey(name stock.NodeID, key []byte) error {
 	}
 	n.state.Key = key
 	tx.touch(n)
+	if _, err := tx.tx.Exec(`DELETE FROM node_sealing WHERE node = ?1`, n.id); err != nil { // it went with the card: nothing more is sealed to it
+		return fmt.Errorf("replace key of %s: %w", name, err)
+	}
 	return tx.logKey(n.id, name, key)
 }
 

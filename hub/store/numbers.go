@@ -91,12 +91,16 @@ func (tx *Tx) GrantNumbers(name stock.NodeID, prefix string) error {
 	return tx.putNews(feed.Locations(n.state.Warehouse), feed.Numbers{Node: name, Epoch: n.state.Head.Epoch, Prefix: prefix, First: first, Count: size})
 }
 
-// Posted implements delivery.HubStore: it notes which numbers a node says to have used, so that it is granted more in time.
+// Posted implements delivery.HubStore: it notes which numbers a node says to have used, so that it is granted more in time, and to which key people are
+// sealed for it.
 func (tx *Tx) Posted(id stock.ID, _ []byte, c change.Change) error {
 	if c.Kind != change.KindEntry {
 		return nil
 	}
 	e, err := c.Entry()
+	if err == nil && e.Act == change.ActSealing {
+		return tx.noteSealing(id.Node, e)
+	}
 	if err != nil || e.Act != change.ActNumbered {
 		return nil //nolint:nilerr // it was posted: an entry that can be read
 	}

@@ -220,29 +220,59 @@ func (tx *Tx) say(w stock.Warehouse, v any, name string, gone bool) error {
 	if err != nil {
 		return err
 	}
-	if len(e.Payload) > feed.MaxChunk {
-		return fmt.Errorf("%s: %d bytes: %w", name, len(e.Payload), ErrPolicyLarge)
-	}
-	digest := sha256.Sum256(e.Payload)
-	var last []byte
-	err = tx.tx.QueryRow(`SELECT digest FROM rights_word WHERE feed = ?1 AND kind = ?2 AND name = ?3`, feed.Rights(w), int64(e.Kind), name).Scan(&last)
+	return tx.sayWord(w, word{wordName: wordName{e.Kind, name}, digest: sha256.Sum256(e.Payload), gone: gone}, func() (feed.Entry, error) { return e, nil })
+}
+
+// word is what a feed of rights says about something.
+type word struct {
+	wordName
+	digest  change.Hash // of what it says; of a sealed one, of what is inside
+	readers []access.ReaderID
+	gone    bool
+}
+
+// sayWord adds an entry to a warehouse's feed of rights unless its last word about the same was that, and to all of those readers.
+func (tx *Tx) sayWord(w stock.Warehouse, say word, entry func() (feed.Entry, error)) error {
+	var last, readers []byte
+	err := tx.tx.QueryRow(`SELECT digest, readers FROM rights_word WHERE feed = ?1 AND kind = ?2 AND name = ?3`, feed.Rights(w), int64(say.kind), say.name).Scan(&last, &readers)
 	switch {
-	case errors.Is(err, vault.ErrNoRows) && gone:
+	case errors.Is(err, vault.ErrNoRows) && say.gone:
 		return nil
 	case err != nil && !errors.Is(err, vault.ErrNoRows):
 		return fmt.Errorf("read feed of rights of %s: %w", w, err)
-	case bytes.Equal(last, digest[:]):
+	case bytes.Equal(last, say.digest[:]) && covers(readers, say.readers):
 		return nil
 	}
-	if _, err := tx.tx.Exec(`INSERT INTO rights_word (feed, kind, name, digest, version, gone) VALUES (?1, ?2, ?3, ?4, 1, ?5)
-		ON CONFLICT (feed, kind, name) DO UPDATE SET digest = excluded.digest, version = version + 1, gone = excluded.gone`,
-		feed.Rights(w), int64(e.Kind), name, digest[:], gone); err != nil {
+	e, err := entry()
+	if err != nil {
+		return err
+	}
+	if len(e.Payload) > feed.MaxChunk {
+		return fmt.Errorf("%s: %d bytes: %w", say.name, len(e.Payload), ErrPolicyLarge)
+	}
+	readers = []byte{}
+	for _, r := range say.readers {
+		readers = append(readers, r[:]...)
+	}
+	if _, err := tx.tx.Exec(`INSERT INTO rights_word (feed, kind, name, digest, version, gone, readers) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6)
+		ON CONFLICT (feed, kind, name) DO UPDATE SET digest = excluded.digest, version = version + 1, gone = excluded.gone, readers = excluded.readers`,
+		feed.Rights(w), int64(say.kind), say.name, say.digest[:], say.gone, readers); err != nil {
 		return fmt.Errorf("store feed of rights of %s: %w", w, err)
 	}
 	return tx.putEntry(feed.Rights(w), e)
 }
 
-// SayMember tells the nodes of its warehouses about a person, and takes the person back from warehouses that it no longer
+// covers reports whether all those readers are among the names.
+func covers(names []byte, readers []access.ReaderID) bool {
+	for _, r := range readers {
+		if !slices.ContainsFunc(slices.Collect(slices.Chunk(names, len(r))), func(n []byte) bool { return bytes.Equal(n, r[:]) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// SayMember tells the nodes of its warehouses about a person, sealed to them, and takes the person back from warehouses that it no longer
 // works in. Each feed learns of its own warehouse only.
 func (tx *Tx) SayMember(m access.Member) error {
 	list, err := tx.RightsWarehouses()
@@ -262,12 +292,15 @@ func (tx *Tx) SayMember(m access.Member) error {
 		}
 	}
 	for _, w := range list {
-		one := access.Member{Account: m.Account, Withdrawn: true}
+		var err error
 		if slices.Contains(m.Warehouses, w) {
-			one = m
+			one := m
 			one.Warehouses = []stock.Warehouse{w}
+			err = tx.sayMemberTo(w, one)
+		} else {
+			err = tx.say(w, access.Member{Account: m.Account, Withdrawn: true}, string(m.Account), true)
 		}
-		if err := tx.say(w, one, string(m.Account), one.Withdrawn); err != nil {
+		if err != nil {
 			return fmt.Errorf("tell %s about %s: %w", w, m.Account, err)
 		}
 	}

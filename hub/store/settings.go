@@ -7,6 +7,9 @@ import (
 	"stockade/internal/vault"
 )
 
+// SettingOrg is the name of the organisation, which package keyring decides.
+const SettingOrg = "org"
+
 // Setting returns what was decided under a name, or ErrNotFound.
 func (v *View) Setting(name string) ([]byte, error) {
 	var b []byte

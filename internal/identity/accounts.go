@@ -232,7 +232,7 @@ func (s *Service) Change(ctx context.Context, by Person, a Account) error {
 	})
 }
 
-// on runs an administrator's act on somebody else's account. The account exists.
+// on runs an administrator's act on somebody else's account. The account exists, and is not one that is changed at the hub alone (ErrElsewhere).
 func (s *Service) on(ctx context.Context, by Person, name string, act func(tx *vault.Tx, key string, a Account) error) error {
 	key := fold(name)
 	if key == fold(by.Account) {
@@ -242,6 +242,9 @@ func (s *Service) on(ctx context.Context, by Person, name string, act func(tx *v
 		a, err := s.account(tx, key)
 		if err != nil {
 			return err
+		}
+		if at, err := elsewhere(tx, key); err != nil || at {
+			return errors.Join(err, ErrElsewhere)
 		}
 		return act(tx, key, a)
 	})

@@ -49,8 +49,9 @@ type Badge struct {
 // BadgeHolder is whose badge was read.
 type BadgeHolder struct {
 	Account string
-	Display string // what the person is called; the account's name when empty
-	Badge   string // public name of the badge
+	Display string    // what the person is called; the account's name when empty
+	Badge   string    // public name of the badge
+	PIN     time.Time // when the PIN was chosen: another one ends the work, see BadgeHolds
 }
 
 func badgeHash(code string) [sha256.Size]byte {
@@ -156,8 +157,9 @@ const badgeRow = ` FROM account_badge b JOIN account a ON a.folded = b.account L
 func (s *Service) ReadBadge(ctx context.Context, code string) (h BadgeHolder, err error) {
 	sum := badgeHash(code)
 	var pin string
+	var set int64
 	err = s.store.View(ctx, func(tx *vault.Tx) error {
-		return tx.QueryRow(`SELECT a.name, a.display, b.public, coalesce(p.pin, '')`+badgeRow, sum[:]).Scan(&h.Account, &h.Display, &h.Badge, &pin)
+		return tx.QueryRow(`SELECT a.name, a.display, b.public, coalesce(p.pin, ''), coalesce(p.set_at, 0)`+badgeRow, sum[:]).Scan(&h.Account, &h.Display, &h.Badge, &pin, &set)
 	})
 	switch {
 	case errors.Is(err, vault.ErrNoRows):
@@ -170,6 +172,7 @@ func (s *Service) ReadBadge(ctx context.Context, code string) (h BadgeHolder, er
 	if h.Display == "" {
 		h.Display = h.Account
 	}
+	h.PIN = time.UnixMilli(set)
 	return h, nil
 }
 
@@ -256,11 +259,12 @@ func pinSubjects(badge, station, address string) []subject {
 	return s
 }
 
-// BadgeHolds reports whether a badge by that public name is still good: not revoked, and its person not disabled.
-func (s *Service) BadgeHolds(ctx context.Context, badge string) (bool, error) {
+// BadgeHolds reports whether work with a badge by that public name may go on: it was not revoked, its person was not disabled, and the PIN is the one that was
+// chosen at that time.
+func (s *Service) BadgeHolds(ctx context.Context, badge string, pin time.Time) (bool, error) {
 	n := 0
 	err := s.store.View(ctx, func(tx *vault.Tx) error {
-		return tx.QueryRow(`SELECT count(*) FROM account_badge b JOIN account a ON a.folded = b.account WHERE b.public = ?1 AND a.disabled_at IS NULL`, badge).Scan(&n)
+		return tx.QueryRow(`SELECT count(*) FROM account_badge b JOIN account a ON a.folded = b.account JOIN account_pin p ON p.account = b.account WHERE b.public = ?1 AND a.disabled_at IS NULL AND p.set_at = ?2`, badge, pin.UnixMilli()).Scan(&n)
 	})
 	return n > 0, err
 }

@@ -82,10 +82,10 @@ func TestBadge(t *testing.T) {
 	if _, err := d.EnterPIN(ctx, h.Badge, pin, "dock-1", ""); !errors.Is(err, ErrBadge) {
 		t.Errorf("the former badge, read before: %v", err)
 	}
-	if good, err := d.BadgeHolds(ctx, h.Badge); good || err != nil {
+	if good, err := d.BadgeHolds(ctx, h.Badge, h.PIN); good || err != nil {
 		t.Errorf("the former badge holds: %v, %v", good, err)
 	}
-	if good, err := d.BadgeHolds(ctx, h2.Badge); !good || err != nil {
+	if good, err := d.BadgeHolds(ctx, h2.Badge, h2.PIN); !good || err != nil {
 		t.Errorf("the new badge: %v, %v", good, err)
 	}
 	if err := d.Disable(ctx, boss, "Chen"); err != nil {
@@ -94,7 +94,7 @@ func TestBadge(t *testing.T) {
 	if _, err := d.ReadBadge(ctx, second); !errors.Is(err, ErrBadge) {
 		t.Errorf("a disabled person: %v", err)
 	}
-	if good, _ := d.BadgeHolds(ctx, h2.Badge); good {
+	if good, _ := d.BadgeHolds(ctx, h2.Badge, h2.PIN); good {
 		t.Error("the badge of a disabled person holds")
 	}
 	if _, err := d.NewBadge(ctx, boss, "Chen"); !errors.Is(err, ErrNothing) {

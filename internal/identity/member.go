@@ -57,21 +57,33 @@ func (s *Service) Member(tx *vault.Tx, name string) (access.Member, error) {
 	}
 	slices.Sort(m.Roles)
 	slices.Sort(m.Warehouses)
-	rows, err := tx.Query(`SELECT id, kind, secret, confirmed_at FROM account_factor WHERE account = ?1 AND confirmed_at IS NOT NULL ORDER BY id`, a.Key())
+	if err := describeWork(tx, &m); err != nil {
+		return access.Member{}, err
+	}
+	rows, err := tx.Query(`SELECT id, kind, secret, confirmed_at, name, coalesce(credential, x''), counter, flags, transports FROM account_factor WHERE account = ?1 AND confirmed_at IS NOT NULL ORDER BY id`, a.Key())
 	if err != nil {
 		return access.Member{}, err
 	}
 	for rows.Next() {
 		var f access.Factor
-		if err := rows.Scan(&f.ID, &f.Kind, &f.Secret, &f.Made); err != nil {
+		var counter, flags int64
+		var transports string
+		if err := rows.Scan(&f.ID, &f.Kind, &f.Secret, &f.Made, &f.Name, &f.Credential, &counter, &flags, &transports); err != nil {
 			return access.Member{}, err
 		}
-		if f.Kind != KindTOTP { // a node can not judge it; that there is one it has to know
-			f.Secret = []byte{}
+		if f.Kind == KindPasskey { // the counter of an authenticator's codes is a place's own
+			f.Counter, f.Flags, f.Transports = uint32(counter), byte(flags), strings.Fields(transports) // #nosec G115 -- stored from such
 		}
 		m.Factors = append(m.Factors, f)
 	}
 	return m, rows.Err()
+}
+
+// describeWork adds what a person works with at stations, and the handle of their passkeys.
+func describeWork(tx *vault.Tx, m *access.Member) error {
+	return tx.QueryRow(`SELECT coalesce(a.handle, x''), coalesce(b.badge, x''), coalesce(b.public, ''), coalesce(b.made_at, 0), coalesce(p.pin, ''), coalesce(p.set_at, 0)
+		FROM account a LEFT JOIN account_badge b ON b.account = a.folded LEFT JOIN account_pin p ON p.account = a.folded WHERE a.folded = ?1`, string(m.Account)).
+		Scan(&m.Handle, &m.Badge.Hash, &m.Badge.Name, &m.Badge.Made, &m.PIN.Hash, &m.PIN.Set)
 }
 
 // Members describes all accounts.
@@ -102,8 +114,8 @@ func (s *Service) Members(tx *vault.Tx) (list []access.Member, err error) {
 }
 
 // Repeat makes an account what the hub says of it. An account of the same name that was made at this node becomes the hub's: its
-// password, factors and sessions end. Sessions end too when the person was disabled, has another password or other factors, or left
-// the warehouse. The caller calls Announce after the commit.
+// password, factors, badge and sessions end. Sessions end too when the person was disabled, has another password or other factors, or left
+// the warehouse; work by badge ends with the badge or the PIN, see BadgeHolds. The caller calls Announce after the commit.
 func (s *Service) Repeat(tx *vault.Tx, m access.Member) error {
 	if err := m.Check(); err != nil {
 		return err
@@ -174,6 +186,9 @@ func (s *Service) repeat(tx *vault.Tx, key string, known bool, m access.Member) 
 	if err := grant(tx, key, texts(m.Roles), texts(m.Warehouses)); err != nil {
 		return err
 	}
+	if err := s.repeatWork(tx, key, m); err != nil {
+		return err
+	}
 	other, err := s.repeatFactors(tx, key, m.Factors)
 	if err != nil {
 		return err
@@ -184,22 +199,39 @@ func (s *Service) repeat(tx *vault.Tx, key string, known bool, m access.Member) 
 	return nil
 }
 
-// repeatFactors makes the factors those that the hub says, and keeps of each that stays which code was used last.
+// Suspend keeps a person out of whom the hub has said something that this node can not read: the news may be that less is allowed. Their
+// account stays, with what was used of its codes and counters, until the hub is understood again. An account that was made here stays as it is.
+func (s *Service) Suspend(tx *vault.Tx, account access.Account) error {
+	key := string(account)
+	if at, err := elsewhere(tx, key); err != nil || !at {
+		return err
+	}
+	if _, err := tx.Exec(`UPDATE account SET disabled_at = coalesce(disabled_at, ?2) WHERE folded = ?1`, key, s.now().UnixMilli()); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`UPDATE account_member SET heard = x'' WHERE account = ?1`, key); err != nil { // the next word counts, even if it is the one before
+		return err
+	}
+	return endSessions(tx, key, "")
+}
+
+// repeatFactors makes the factors those that the hub says. Of each that stays it keeps what was used of it here: the last code of an authenticator, and the
+// counter of a passkey, which never goes back. other says that some came or went.
 func (s *Service) repeatFactors(tx *vault.Tx, key string, want []access.Factor) (other bool, err error) {
-	rows, err := tx.Query(`SELECT id, secret FROM account_factor WHERE account = ?1`, key)
+	rows, err := tx.Query(`SELECT id, kind, secret, coalesce(credential, x'') FROM account_factor WHERE account = ?1`, key)
 	if err != nil {
 		return false, err
 	}
 	var gone []int64
-	var present [][]byte
+	held := map[string]int64{} // row by what makes a factor the same
 	for rows.Next() {
 		var id int64
-		var secret []byte
-		if err := rows.Scan(&id, &secret); err != nil {
+		var f access.Factor
+		if err := rows.Scan(&id, &f.Kind, &f.Secret, &f.Credential); err != nil {
 			return false, err
 		}
-		if slices.ContainsFunc(want, func(f access.Factor) bool { return f.Kind == KindTOTP && bytes.Equal(f.Secret, secret) }) {
-			present = append(present, secret)
+		if slices.ContainsFunc(want, func(w access.Factor) bool { return judgeable(w) && sameFactor(w) == sameFactor(f) }) {
+			held[sameFactor(f)] = id
 		} else {
 			gone = append(gone, id)
 		}
@@ -214,20 +246,88 @@ func (s *Service) repeatFactors(tx *vault.Tx, key string, want []access.Factor) 
 	}
 	other = len(gone) > 0
 	for _, f := range want {
-		if f.Kind != KindTOTP || slices.ContainsFunc(present, func(p []byte) bool { return bytes.Equal(p, f.Secret) }) {
+		if !judgeable(f) {
 			continue
 		}
-		other = true
-		if _, err := tx.Exec(`INSERT INTO account_factor (account, kind, secret, made_at, confirmed_at) VALUES (?1, ?2, ?3, ?4, ?4)`, key, KindTOTP, f.Secret, f.Made); err != nil {
+		id, stays := held[sameFactor(f)]
+		if !stays {
+			other = true
+			if id, err = s.takeFactor(tx, key, f); err != nil {
+				return false, err
+			}
+			held[sameFactor(f)] = id
+		}
+		if f.Kind != KindPasskey {
+			continue
+		}
+		if _, err := tx.Exec(`UPDATE account_factor SET name = ?2, counter = max(counter, ?3), flags = CASE WHEN used_at IS NULL THEN ?4 ELSE flags END, transports = ?5 WHERE id = ?1`,
+			id, f.Name, int64(f.Counter), int64(f.Flags), strings.Join(f.Transports, " ")); err != nil {
 			return false, err
 		}
 	}
 	return other, nil
 }
 
+// judgeable reports whether this node can judge a factor. Of a passkey that came without its key it knows no more than that there is one.
+func judgeable(f access.Factor) bool {
+	return len(f.Secret) > 0 && (f.Kind == KindTOTP || f.Kind == KindPasskey && len(f.Credential) > 0)
+}
+
+func sameFactor(f access.Factor) string {
+	return f.Kind + "\x00" + string(f.Credential) + "\x00" + string(f.Secret)
+}
+
+// takeFactor adds a factor of the hub's. A passkey can be one account's only: the hub's word counts.
+func (s *Service) takeFactor(tx *vault.Tx, key string, f access.Factor) (int64, error) {
+	var credential any
+	if f.Kind == KindPasskey {
+		credential = f.Credential
+		if _, err := tx.Exec(`DELETE FROM account_factor WHERE credential = ?1`, f.Credential); err != nil {
+			return 0, err
+		}
+	}
+	r, err := tx.Exec(`INSERT INTO account_factor (account, kind, secret, counter, made_at, confirmed_at, credential, flags) VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)`,
+		key, f.Kind, f.Secret, int64(f.Counter), f.Made, credential, int64(f.Flags))
+	return r.LastInsertID, err
+}
+
+// repeatWork makes badge, PIN and handle those that the hub says.
+func (s *Service) repeatWork(tx *vault.Tx, key string, m access.Member) error {
+	if _, err := tx.Exec(`DELETE FROM account_badge WHERE account = ?1 OR badge = ?2`, key, notNil(m.Badge.Hash)); err != nil {
+		return err
+	}
+	if len(m.Badge.Hash) > 0 {
+		if _, err := tx.Exec(`INSERT INTO account_badge (account, badge, public, made_at) VALUES (?1, ?2, ?3, ?4)`, key, m.Badge.Hash, m.Badge.Name, m.Badge.Made); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(`DELETE FROM account_pin WHERE account = ?1`, key); err != nil {
+		return err
+	}
+	if m.PIN.Hash != "" {
+		if _, err := tx.Exec(`INSERT INTO account_pin (account, pin, set_at) VALUES (?1, ?2, ?3)`, key, m.PIN.Hash, m.PIN.Set); err != nil {
+			return err
+		}
+	}
+	var handle any
+	if len(m.Handle) > 0 {
+		handle = m.Handle
+	}
+	_, err := tx.Exec(`UPDATE account SET handle = ?2 WHERE folded = ?1`, key, handle)
+	return err
+}
+
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
 // forget removes an account with all that it could do. The audit trail keeps its name.
 func (s *Service) forget(tx *vault.Tx, key string) error {
-	for _, table := range []string{"account_role", "account_warehouse", "account_password", "account_activation", "account_factor", "account_recovery", "account_notice", "account_habit", "account_member"} {
+	for _, table := range []string{"account_role", "account_warehouse", "account_password", "account_activation", "account_factor", "account_recovery", "account_notice", "account_habit",
+		"account_badge", "account_pin", "account_member"} {
 		if _, err := tx.Exec(`DELETE FROM `+table+` WHERE account = ?1`, key); err != nil { // #nosec G202 -- a name from the list above
 			return err
 		}
@@ -282,5 +382,5 @@ func elsewhere(tx *vault.Tx, key string) (bool, error) {
 
 // changesAccount reports whether an act changes what nodes know of an account.
 func changesAccount(act string) bool {
-	return strings.HasPrefix(act, "account.") || strings.HasPrefix(act, "factor.")
+	return slices.ContainsFunc([]string{"account.", "factor.", "badge.", "pin."}, func(p string) bool { return strings.HasPrefix(act, p) })
 }

@@ -310,12 +310,15 @@ func (s *Service) renew(tx *vault.Tx, who Person, endOthers bool) (Session, erro
 	return Session{Token: token, Person: who}, nil
 }
 
-// endSessions ends all sessions of an account but one, and sign-ins that are under way.
+// endSessions ends all sessions of an account but one, and sign-ins that are under way, with what was asked of passkeys in them.
 func endSessions(tx *vault.Tx, key, but string) error {
 	if _, err := tx.Exec(`DELETE FROM session WHERE account = ?1 AND public <> ?2`, key, but); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`DELETE FROM account_half WHERE account = ?1`, key)
+	if _, err := tx.Exec(`DELETE FROM account_half WHERE account = ?1`, key); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`DELETE FROM account_challenge WHERE account = ?1 AND bound <> ?2`, key, boundToSession(but))
 	return err
 }
 

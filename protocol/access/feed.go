@@ -18,7 +18,8 @@ const (
 	KindRole      feed.EntryKind = 16
 	KindExclusion feed.EntryKind = 17
 	KindSubject   feed.EntryKind = 18
-	KindMember    feed.EntryKind = 19
+	KindMember    feed.EntryKind = 19 // version 1 in the clear, version 2 sealed
+	KindReader    feed.EntryKind = 20
 )
 
 // MaxPolicy limits a whole policy, in encoded bytes.
@@ -51,10 +52,12 @@ func DecodePolicy(b []byte) (Policy, error) {
 	return p, nil
 }
 
-// Pack makes the feed's entry of v, which is a Role, an Exclusion, a Subject or a Member.
+// Pack makes the feed's entry of v, which is a Role, an Exclusion, a Subject, a Sealed, a Reader, or a Member, which travels in
+// the clear and loses what only a Sealed carries.
 func Pack(v any) (feed.Entry, error) {
 	var k feed.EntryKind
 	var fault error
+	version := uint64(1)
 	switch v := v.(type) {
 	case Role:
 		k, fault = KindRole, v.Check()
@@ -64,18 +67,28 @@ func Pack(v any) (feed.Entry, error) {
 		k, fault = KindSubject, v.Check()
 	case Member:
 		k, fault = KindMember, v.Check()
+	case Sealed:
+		k, version, fault = KindMember, 2, v.Check()
+	case Reader:
+		k, fault = KindReader, v.Check()
 	default:
 		fault = fmt.Errorf("feed entry of type %T", v)
 	}
 	if fault != nil {
 		return feed.Entry{}, fault
 	}
+	if m, ok := v.(Member); ok {
+		v = m.v1()
+	}
 	b, err := change.Marshal(v)
-	return feed.Entry{Kind: k, Version: 1, Payload: b}, err
+	return feed.Entry{Kind: k, Version: version, Payload: b}, err
 }
 
-// Unpack reads an entry; it returns a Role, an Exclusion, a Subject, a Member, or change.ErrUnknown.
+// Unpack reads an entry; it returns a Role, an Exclusion, a Subject, a Member, a Sealed, a Reader, or change.ErrUnknown.
 func Unpack(e feed.Entry) (any, error) {
+	if e.Kind == KindMember && e.Version == 2 {
+		return unpack[Sealed](e)
+	}
 	if e.Version == 1 {
 		switch e.Kind {
 		case KindRole:
@@ -85,7 +98,13 @@ func Unpack(e feed.Entry) (any, error) {
 		case KindSubject:
 			return unpack[Subject](e)
 		case KindMember:
-			return unpack[Member](e)
+			v, err := unpack[memberV1](e)
+			if m, ok := v.(memberV1); ok {
+				return m.member(), err
+			}
+			return nil, err
+		case KindReader:
+			return unpack[Reader](e)
 		}
 	}
 	return nil, fmt.Errorf("%w: feed entry kind %d version %d", change.ErrUnknown, e.Kind, e.Version)

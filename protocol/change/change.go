@@ -143,6 +143,10 @@ type Entry struct {
 // "first" and "last" in its detail. The hub grants more when half of a range is used.
 const ActNumbered = "label.numbered"
 
+// ActSealing is the act of an entry with which a node tells its public sealing key: "claim" in its detail is the base64 of what
+// access.ClaimSealing made.
+const ActSealing = "node.sealing_key"
+
 // OfMovement returns the change that posts m; m's id and time are given by where and when it is stored.
 func OfMovement(meta Meta, m stock.Movement) (Change, error) {
 	w := wireMovement{SKU: m.Key.SKU, Lot: m.Key.Lot, Serial: m.Key.Serial, Expiry: days(m.Key.Expiry), State: m.Key.State, From: m.From, To: m.To,

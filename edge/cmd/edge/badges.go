@@ -29,7 +29,7 @@ func (n badges) Read(ctx context.Context, code string) (station.Holder, error) {
 	if name == "" {
 		name = h.Account
 	}
-	return station.Holder{Name: name, Badge: h.Badge}, err
+	return station.Holder{Name: name, Badge: h.Badge, PIN: h.PIN}, err
 }
 
 func (n badges) Enter(ctx context.Context, h station.Holder, pin, name, address string) (station.Worker, error) {
@@ -45,8 +45,8 @@ func (n badges) Enter(ctx context.Context, h station.Holder, pin, name, address 
 	return station.Worker{Actor: who.Account, Session: who.Session}, nil
 }
 
-func (n badges) Holds(ctx context.Context, badge string) (bool, error) {
-	return n.accounts.BadgeHolds(ctx, badge)
+func (n badges) Holds(ctx context.Context, h station.Holder) (bool, error) {
+	return n.accounts.BadgeHolds(ctx, h.Badge, h.PIN)
 }
 
 var errMayNot = errors.New("this person may not work at stations")

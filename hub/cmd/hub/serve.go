@@ -104,6 +104,7 @@ type server struct {
 	previews  *preview.Drawer
 	desk      *rights.Desk      // decides who may do what
 	accounts  *identity.Service // once there are pages
+	noticed   int64             // the last notice that needs no more doing
 	approvals *approvals.Service
 	exports   *exports.Service
 	partners  *partners.Service
@@ -231,6 +232,10 @@ func (s *server) startBroker(ctx context.Context) (err error) {
 // answers, then the broker; the store is the caller's.
 func (s *server) run(ctx context.Context, c *command) error {
 	defer s.stop(ctx)
+	// From before the feeds are brought up to date: what is left from then on may have come too late for that.
+	if err := s.store.View(ctx, func(v *store.View) (err error) { s.noticed, err = v.LastNotice(); return err }); err != nil {
+		return err
+	}
 	site, err := s.pageServer(ctx, c.out)
 	if err != nil {
 		return err

@@ -13,11 +13,7 @@ const watchEvery = 250 * time.Millisecond
 
 // watch carries out what commands and pages have decided and only the running server can do.
 func (s *server) watch(ctx context.Context) error {
-	var last int64
-	err := s.store.View(ctx, func(v *store.View) (err error) { last, err = v.LastNotice(); return err })
-	if err != nil {
-		return err
-	}
+	last := s.noticed
 	s.publisher.Wake() // for what was written while the server was away
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -55,7 +51,14 @@ func (s *server) notice(n store.Notice) {
 			s.log.Error("the policy could not be read; the one before goes on", "err", err)
 		}
 		s.publisher.Wake()
-	case store.NoticeEnrolled, store.NoticeMaster:
+	case store.NoticeEnrolled:
+		if s.accounts != nil { // it may have told its key: people are sealed to it
+			if err := s.sayRights(context.Background(), s.accounts); err != nil {
+				s.log.Error("people could not be told to a node; the next start tries again", "node", n.Node, "err", err)
+			}
+		}
+		s.publisher.Wake()
+	case store.NoticeMaster:
 		s.publisher.Wake()
 	}
 }
