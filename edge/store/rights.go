@@ -1,6 +1,9 @@
 package store
 
 import (
+	"bytes"
+	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"stockade/internal/vault"
@@ -10,19 +13,25 @@ import (
 	"stockade/protocol/feed"
 )
 
-// OnMember lets fn take in what the hub says of a person, in the transaction of the chunk that says so. It is set before the uplink runs.
-func (s *Store) OnMember(fn func(*vault.Tx, access.Member) error) { s.member = fn }
+// People follow what the hub says of them, in the transaction of the chunk that says so.
+type People struct {
+	Repeat  func(*vault.Tx, access.Member) error
+	Suspend func(*vault.Tx, access.Account) error // something was said that this node can not read
+}
+
+// OnMember lets p follow what the hub says of people. It is called before the uplink runs.
+func (s *Store) OnMember(p People) { s.people = p }
 
 // RightsChanged is sent to after a commit that took in entries of the feed of rights.
 func (s *Store) RightsChanged() <-chan struct{} { return s.rights }
 
 // isRights reports whether an entry is of the feed of rights and may act: in other feeds such an entry means nothing.
 func isRights(at delivery.FeedPlace, e feed.Entry, tx *Tx) bool {
-	return at.Feed == feed.Rights(tx.memo.warehouse) && e.Kind >= access.KindRole && e.Kind <= access.KindMember
+	return at.Feed == feed.Rights(tx.memo.warehouse) && e.Kind >= access.KindRole && e.Kind <= access.KindReader
 }
 
 // putRights keeps an entry in the place of the one before about the same, and lets accounts follow. One whose id can not be read is kept
-// and does nothing; a person in a form that this program can not read is taken away here, since the news may be that less is allowed.
+// and does nothing; a person in a form that this node can not read is kept out, since the news may be that less is allowed.
 func (tx *Tx) putRights(at delivery.FeedPlace, place int, e feed.Entry) error {
 	name, err := access.IDOf(e)
 	if err != nil {
@@ -36,19 +45,91 @@ func (tx *Tx) putRights(at delivery.FeedPlace, place int, e feed.Entry) error {
 	if err := tx.exec("rights", `INSERT INTO rights_entry (kind, name, entry) VALUES (?1, ?2, ?3) ON CONFLICT (kind, name) DO UPDATE SET entry = excluded.entry`, int64(e.Kind), name, b); err != nil {
 		return err
 	}
-	if e.Kind != access.KindMember || tx.member == nil {
+	if e.Kind != access.KindMember {
 		return nil
 	}
-	return tx.member(tx.tx, memberOf(name, e))
+	return tx.repeat(name, e)
 }
 
-func memberOf(name string, e feed.Entry) access.Member {
-	if v, err := access.Unpack(e); err == nil {
-		if m, ok := v.(access.Member); ok {
-			return m
+// repeat lets the account of a person follow an entry about them.
+func (tx *Tx) repeat(name string, e feed.Entry) error {
+	if tx.people.Repeat == nil {
+		return nil
+	}
+	m, err := tx.memberOf(e)
+	switch {
+	case errors.Is(err, errUnread):
+		return tx.people.Suspend(tx.tx, access.Account(access.Fold(name)))
+	case err != nil:
+		return err
+	}
+	return tx.people.Repeat(tx.tx, m)
+}
+
+// errUnread is returned for an entry about a person that this node can not read: it is of a newer program, or not sealed to this node.
+var errUnread = errors.New("this node can not read what the hub says of a person")
+
+// memberOf reads an entry about a person.
+func (tx *Tx) memberOf(e feed.Entry) (access.Member, error) {
+	v, err := access.Unpack(e)
+	switch v := v.(type) {
+	case access.Member:
+		return v, nil
+	case access.Sealed:
+		enrolled, err := tx.Enrolment()
+		if err != nil {
+			return access.Member{}, err
+		}
+		key, err := access.SealingKey(enrolled.Seed)
+		if err != nil {
+			return access.Member{}, err
+		}
+		m, err := v.Open(key, access.Place{Org: enrolled.Trust.Org, Warehouse: enrolled.Trust.Warehouse})
+		if err != nil {
+			return access.Member{}, errors.Join(errUnread, err)
+		}
+		return m, nil
+	}
+	return access.Member{}, errors.Join(errUnread, err)
+}
+
+// TellSealing puts into the outbox to which key the hub is to seal what it says of people, unless the hub has said that it knows. made tells of the entry.
+func (tx *Tx) TellSealing(made change.Meta) error {
+	e, err := tx.Enrolment()
+	if err != nil {
+		return err
+	}
+	key, err := access.SealingKey(e.Seed)
+	if err != nil {
+		return err
+	}
+	public := key.PublicKey().Bytes()
+	var known []byte
+	err = tx.tx.QueryRow(`SELECT entry FROM rights_entry WHERE kind = ?1 AND name = ?2`, int64(access.KindReader), string(e.Trust.Node)).Scan(&known)
+	if err != nil && !errors.Is(err, vault.ErrNoRows) {
+		return fmt.Errorf("read rights: %w", err)
+	}
+	if err == nil {
+		var said feed.Entry
+		if err := change.Unmarshal(known, &said); err != nil {
+			return fmt.Errorf("read rights: %w", err)
+		}
+		if v, err := access.Unpack(said); err == nil {
+			if r, ok := v.(access.Reader); ok && bytes.Equal(r.Key, public) {
+				return nil
+			}
 		}
 	}
-	return access.Member{Account: access.Account(access.Fold(name)), Withdrawn: true}
+	claim, err := access.ClaimSealing(e.Trust.Key, e.Trust.Org, e.Trust.Node, public)
+	if err != nil {
+		return err
+	}
+	c, err := change.OfEntry(made, change.Entry{Act: change.ActSealing, Object: string(e.Trust.Node), Outcome: "ok", Detail: map[string]string{"claim": base64.StdEncoding.EncodeToString(claim)}})
+	if err != nil {
+		return err
+	}
+	_, err = tx.Add(c)
+	return err
 }
 
 // rightsEntries returns what the feed of rights said last.
@@ -89,18 +170,38 @@ func (tx *Tx) Rights() (r access.Rights, heard bool, err error) {
 	return r, true, nil
 }
 
-// Members returns the people of the warehouse by the hub's last word, those who left too.
+// Members returns the people of the warehouse by the hub's last word, those who left too, but for those that this node can not read.
 func (tx *Tx) Members() (out []access.Member, err error) {
+	err = tx.eachMember(func(_ string, e feed.Entry) error {
+		m, err := tx.memberOf(e)
+		if errors.Is(err, errUnread) {
+			return nil
+		}
+		out = append(out, m)
+		return err
+	})
+	return out, err
+}
+
+// RepeatMembers lets accounts follow what the hub said last: after the first start of a program that understands more of it.
+func (tx *Tx) RepeatMembers() error { return tx.eachMember(tx.repeat) }
+
+func (tx *Tx) eachMember(do func(name string, e feed.Entry) error) error {
 	list, err := tx.rightsEntries()
+	if err != nil {
+		return err
+	}
 	for _, e := range list {
 		if e.Kind != access.KindMember {
 			continue
 		}
 		name, err := access.IDOf(e)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, memberOf(name, e))
+		if err := do(name, e); err != nil {
+			return err
+		}
 	}
-	return out, err
+	return nil
 }

@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"stockade/internal/vault"
-	"stockade/protocol/access"
 	"stockade/protocol/change"
 	"stockade/protocol/clock"
 	"stockade/protocol/delivery"
@@ -40,8 +39,8 @@ type Store struct {
 	changed chan struct{}
 	queued  chan struct{}
 	rights  chan struct{}
-	member  func(*vault.Tx, access.Member) error // see OnMember
-	memo    *memo                                // belongs to the act that runs
+	people  People // see OnMember
+	memo    *memo  // belongs to the act that runs
 }
 
 // Open brings the tables of an open vault up to date. The caller closes the vault.
@@ -74,7 +73,7 @@ type Tx struct {
 	print bool // print jobs were queued
 
 	rights bool // the feed of rights had news
-	member func(*vault.Tx, access.Member) error
+	people People
 
 	bytes []byte      // of the movement that is being posted, until its row is there
 	heard clock.Stamp // highest stamp of a change that came from elsewhere
@@ -111,7 +110,7 @@ func (s *Store) begin(vtx *vault.Tx) (*Tx, error) {
 		s.memo = newMemo(vtx.Undone())
 	}
 	s.memo.trim()
-	tx := &Tx{tx: vtx, memo: s.memo, member: s.member}
+	tx := &Tx{tx: vtx, memo: s.memo, people: s.people}
 	return tx, tx.who()
 }
 

@@ -8,8 +8,6 @@ import (
 	"stockade/hub/hubtest"
 	"stockade/hub/store"
 	"stockade/protocol/access"
-	"stockade/protocol/delivery"
-	"stockade/protocol/feed"
 	"stockade/protocol/stock"
 )
 
@@ -63,51 +61,33 @@ func TestRightsFlow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	news := func(w stock.Warehouse) (list []feed.Entry, rights access.Rights, members map[access.Account]access.Member) {
-		members = map[access.Account]access.Member{}
-		h.View(func(v *store.View) error {
-			all, err := v.NewsAfter(feed.Rights(w), 0, 10_000)
-			for _, n := range all {
-				list = append(list, n.Entry)
-				if m, err := access.Unpack(n.Entry); err == nil {
-					if m, ok := m.(access.Member); ok {
-						members[m.Account] = m
-					}
-				}
-			}
-			return err
-		})
-		if err := rights.Apply(1, list); err != nil {
-			t.Fatal(err)
-		}
-		return list, rights, members
-	}
-	add := func(n stock.NodeID, w stock.Warehouse) {
-		do(func(tx *store.Tx) error {
-			return tx.AddNode(delivery.NodeState{Node: n, Warehouse: w, Key: make([]byte, 32)})
-		})
-	}
-	add("wuh-1", "WUH")
-	list, rights, _ := news("WUH")
+	wuh := newReader(h, "wuh-1", "WUH")
+	list, rights, _ := wuh.news("WUH")
 	if ready := access.Ready(); len(rights.Policy.Roles) != len(ready.Roles) || len(rights.Policy.Exclusions) != len(ready.Exclusions) || len(list) != len(ready.Roles)+len(ready.Exclusions) {
 		t.Fatalf("a new node's feed has %d entries, %d roles", len(list), len(rights.Policy.Roles))
 	}
-	add("wuh-2", "WUH")
+	wuh.tell()
+	second := newReader(h, "wuh-2", "WUH")
 	wang := access.Member{Account: "wang", Name: "Wang", Password: "$argon2id$x", Roles: []access.RoleID{access.Worker}, Warehouses: []stock.Warehouse{"SZX", "WUH"},
 		Factors: []access.Factor{{ID: 1, Kind: "totp", Secret: []byte("secret")}}}
 	for range 2 {
 		do(func(tx *store.Tx) error { return tx.SayMember(wang) })
 	}
-	list, _, members := news("WUH")
-	if got := members["wang"]; len(list) != len(access.Ready().Roles)+len(access.Ready().Exclusions)+1 || !slices.Equal(got.Warehouses, []stock.Warehouse{"WUH"}) || string(got.Factors[0].Secret) != "secret" {
+	list, _, members := wuh.news("WUH")
+	if got := members["wang"]; len(list) != len(access.Ready().Roles)+len(access.Ready().Exclusions)+2 || !slices.Equal(got.Warehouses, []stock.Warehouse{"WUH"}) || string(got.Factors[0].Secret) != "secret" {
 		t.Fatalf("after the same word twice the feed has %d entries, of wang %+v", len(list), got)
 	}
-	if _, rights, members := news("SZX"); len(rights.Policy.Roles) == 0 || members["wang"].Name != "Wang" {
-		t.Errorf("a warehouse without nodes has no policy or person waiting")
+	if _, _, members := second.news("WUH"); len(members) > 0 {
+		t.Errorf("a node that has not told its key reads %+v", members)
 	}
-	if list, _, _ := news("KMG"); len(list) > 0 {
+	szx := newReader(h, "szx-1", "SZX")
+	if _, rights, members := szx.news("SZX"); len(rights.Policy.Roles) == 0 || len(members) > 0 {
+		t.Errorf("a warehouse without nodes has %d roles waiting and %d people that nobody could read", len(rights.Policy.Roles), len(members))
+	}
+	if list, _, _ := wuh.news("KMG"); len(list) > 0 {
 		t.Errorf("a warehouse that nobody speaks of has %d entries", len(list))
 	}
+	szx.tell()
 	wang.Warehouses = []stock.Warehouse{"SZX"}
 	do(func(tx *store.Tx) error {
 		p, err := tx.Policy()
@@ -120,14 +100,14 @@ func TestRightsFlow(t *testing.T) {
 		}
 		return tx.SayMember(wang)
 	})
-	_, rights, members = news("WUH")
+	_, rights, members = wuh.news("WUH")
 	if got := members["wang"]; !got.Withdrawn || got.Password != "" || len(got.Factors) > 0 {
 		t.Errorf("who left the warehouse is told as %+v", got)
 	}
 	if slices.ContainsFunc(rights.Policy.Roles, func(r access.Role) bool { return r.ID == access.Seller }) {
 		t.Error("a role that is gone was not taken back")
 	}
-	if _, _, members := news("SZX"); members["wang"].Withdrawn || !slices.Equal(members["wang"].Warehouses, []stock.Warehouse{"SZX"}) {
+	if _, _, members := szx.news("SZX"); members["wang"].Withdrawn || !slices.Equal(members["wang"].Warehouses, []stock.Warehouse{"SZX"}) {
 		t.Errorf("where wang stays: %+v", members["wang"])
 	}
 }

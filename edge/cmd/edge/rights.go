@@ -18,19 +18,16 @@ import (
 // defaultOffline is how long a node may be without word of the hub before it refuses privileged acts.
 const defaultOffline = 14 * 24 * time.Hour
 
-// openRights makes what decides who may do what here, lets people follow the feed of rights, and brings accounts up to what it
-// said last.
+// openRights makes what decides who may do what here, lets people follow the feed of rights, brings accounts up to what it
+// said last, and tells the hub to which key people are sealed for this node.
 func (n *node) openRights(ctx context.Context, people *identity.Service) (err error) {
 	n.accounts = people
-	n.store.OnMember(people.Repeat)
+	n.store.OnMember(store.People{Repeat: people.Repeat, Suspend: people.Suspend})
 	err = n.store.Update(ctx, func(tx *store.Tx) error {
-		all, err := tx.Members()
-		for _, m := range all {
-			if err == nil {
-				err = people.Repeat(tx.Vault(), m)
-			}
+		if err := tx.RepeatMembers(); err != nil {
+			return err
 		}
-		return err
+		return tx.TellSealing(n.made(identity.Person{}))
 	})
 	if err == nil {
 		err = people.Settle(ctx)

@@ -126,10 +126,14 @@ func TestRightsAreHeard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entry.Version = 2
+	entry.Version = 9
 	b.hear(own, 4, entry)
-	if a, known := b.account("wang"); known {
+	if a, known := b.account("wang"); !known || !a.Disabled {
 		t.Errorf("a person in a form that can not be read lives on as %+v", a)
+	}
+	b.hear(own, 5, member("look"))
+	if a, _ := b.account("wang"); a.Disabled {
+		t.Error("and is kept out when the hub is understood again")
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"stockade/hub/intake"
 	"stockade/hub/master"
 	"stockade/hub/partners"
+	"stockade/hub/store"
 	"stockade/hub/unmask"
 	"stockade/internal/identity"
 	"stockade/internal/mqtt"
