@@ -459,10 +459,14 @@ func (s *Service) StepUpPasskey(ctx context.Context, who Person, host string, an
 type Ways struct {
 	Passkey bool
 	TOTP    bool
+	Codes   bool // recovery codes are left; never at a node for an account of the hub
 }
 
 // Any reports whether there is a second factor at all. Recovery codes go with either.
 func (w Ways) Any() bool { return w.Passkey || w.TOTP }
+
+// Typed reports whether something can be typed in: a code of an authenticator or a recovery code.
+func (w Ways) Typed() bool { return w.TOTP || w.Codes }
 
 // Ways returns what a person has.
 func (s *Service) Ways(ctx context.Context, who Person) (w Ways, err error) {
@@ -484,6 +488,7 @@ func (s *Service) WaysOfHalf(ctx context.Context, half string) (w Ways, err erro
 }
 
 func ways(tx *vault.Tx, key string) (w Ways, err error) {
-	err = tx.QueryRow(`SELECT coalesce(sum(kind = ?2), 0) > 0, coalesce(sum(kind = ?3), 0) > 0 FROM account_factor WHERE account = ?1 AND confirmed_at IS NOT NULL`, key, KindPasskey, KindTOTP).Scan(&w.Passkey, &w.TOTP)
+	err = tx.QueryRow(`SELECT coalesce(sum(kind = ?2), 0) > 0, coalesce(sum(kind = ?3), 0) > 0, (SELECT count(*) FROM account_recovery WHERE account = ?1 AND used_at IS NULL) > 0
+		FROM account_factor WHERE account = ?1 AND confirmed_at IS NOT NULL`, key, KindPasskey, KindTOTP).Scan(&w.Passkey, &w.TOTP, &w.Codes)
 	return w, err
 }

@@ -119,6 +119,7 @@ type confirmPage struct {
 	Action  string        // where the form goes
 	Ways    identity.Ways // without any, the password is asked for
 	Key     keyOffer
+	Lost    string // why nothing that the person has serves here
 	Next    string
 	Keep    []field
 	Problem string
@@ -189,6 +190,7 @@ func (s *Server) askConfirm(v *Visit, page confirmPage, status int) error {
 	if page.Ways.Passkey {
 		page.Key = s.offer(v, "get", "/api/v1/session/passkey")
 	}
+	page.Lost = s.lost(v, page.Ways, &page.Key)
 	v.Status(status)
 	return v.Page("confirm", page)
 }

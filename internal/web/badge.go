@@ -34,9 +34,9 @@ type badgePage struct {
 
 // makeBadge shows a new badge this once.
 func (s *Server) makeBadge(v *Visit) error {
-	a, err := s.opt.Accounts.Account(v.UserContext(), v.Form("name"))
+	a, err := s.within(v, PeopleWrite, v.Form("name"))
 	if err != nil {
-		return staleOr(err)
+		return err
 	}
 	code, err := s.opt.Accounts.NewBadge(v.UserContext(), v.Person, a.Name)
 	if errors.Is(err, identity.ErrNothing) {
@@ -56,6 +56,9 @@ func (s *Server) makeBadge(v *Visit) error {
 }
 
 func (s *Server) revokeBadge(v *Visit) error {
+	if _, err := s.within(v, PeopleWrite, v.Form("name")); err != nil {
+		return err
+	}
 	if err := s.opt.Accounts.RevokeBadge(v.UserContext(), v.Person, v.Form("name")); err != nil {
 		return s.peopleProblem(err)
 	}
@@ -92,4 +95,15 @@ func (s *Server) postPIN(v *Visit) error {
 		return s.showPIN(v, v.T(f.Key, f.Args))
 	}
 	return v.See("/account#badge")
+}
+
+// toPIN returns where somebody goes who has just chosen their password: to their PIN when there is a badge that waits for one.
+func (s *Server) toPIN(v *Visit, account string) string {
+	if account == "" { // the second factor comes first
+		return "/"
+	}
+	if b, err := s.opt.Accounts.BadgeOf(v.UserContext(), account); err != nil || b.Name == "" || !b.PIN.IsZero() {
+		return "/"
+	}
+	return "/account/pin"
 }

@@ -46,6 +46,18 @@ func (s *Server) offer(v *Visit, kind, ask string) keyOffer {
 	return keyOffer{Ask: ask, Kind: kind}
 }
 
+// lost says what to do for a person who has nothing but a passkey where passkeys do not work, in the place of the offer; it is empty for all others.
+func (s *Server) lost(v *Visit, w identity.Ways, key *keyOffer) string {
+	if !w.Any() || w.Typed() || key.Ask != "" {
+		return ""
+	}
+	*key = keyOffer{}
+	if domain := s.opt.Accounts.PasskeyDomain(); domain != "" {
+		return v.T("passkey.only_domain", map[string]string{"domain": domain, "host": v.host()})
+	}
+	return v.T("passkey.only", nil)
+}
+
 // passkeyFailure turns what a passkey was refused for into its sentence.
 func passkeyFailure(err error) (*Failure, bool) {
 	for _, f := range []struct {

@@ -63,6 +63,7 @@ type loginPage struct {
 	Rules               identity.Rules
 	Ways                identity.Ways // of the second factor
 	Key                 keyOffer
+	Lost                string // why nothing that the person has serves here
 }
 
 func (s *Server) getLogin(v *Visit) error {
@@ -112,6 +113,7 @@ func (s *Server) showCode(v *Visit, status int, page loginPage) (err error) {
 	if page.Ways.Passkey {
 		page.Key = s.offer(v, "get", "/api/v1/login/passkey")
 	}
+	page.Lost = s.lost(v, page.Ways, &page.Key)
 	v.Status(status)
 	return v.Page("code", page)
 }
@@ -159,7 +161,7 @@ func (s *Server) postActivate(v *Visit) error {
 		v.Status(f.Status)
 		return v.Page("activate", loginPage{Problem: v.T(f.Key, f.Args), Rules: s.rules()})
 	}
-	return v.enter(session, "/")
+	return v.enter(session, s.toPIN(v, session.Person.Account))
 }
 
 // rules returns what passwords must be.

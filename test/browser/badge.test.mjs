@@ -1,16 +1,16 @@
-// Badge and PIN: made at headquarters, chosen by its person, and used at a station by scanner, keyboard scanner, finger and gloves.
+// Badge and PIN: made at headquarters, chosen by its person, heard of by the node, and used at a station by scanner, keyboard scanner, finger and gloves.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, shot, sizes, steps } from "./browser.mjs";
 import { catalogue, ean, items, milk, rice } from "./goods.mjs";
 import { inspect, ready } from "./look.mjs";
-import { begin, signIn } from "./people.mjs";
+import { begin } from "./people.mjs";
 import { start } from "./rig.mjs";
 
 const step = steps(test);
 const pin = "830274", labels = ["收货口", "打包台", "李雷", "韩梅梅", "赵班长", ...items.map((i) => i.name), ...items.map((i) => i.unit)];
 const own = "三更灯火五更鸡-正是男儿读书时";
-let rig, hub, edge, browser, p, s, badge, other;
+let rig, hub, edge, browser, p, s, badge, other, former;
 
 before(async () => {
   rig = await start({ ...catalogue, nodes: [{ id: "sh-1", warehouse: "SHA", stations: [
@@ -38,60 +38,66 @@ async function tap(digits) {
   await s.page.locator("#pinpad .ok").click();
 }
 
-step("headquarters makes a badge and revokes it; its person chooses the PIN", async () => {
-  p = await browser.person();
-  await begin(p, rig.hub);
+/** hire lets headquarters make an account with a badge, and its person choose password and PIN; it returns what the badge says. */
+async function hire(account, display, number, look = async () => {}) {
   await p.visit(hub, "/people/new");
-  await p.page.fill("#name", "zhao");
-  await p.page.fill("#display", "赵班长");
+  await p.page.fill("#name", account);
+  await p.page.fill("#display", display);
   await p.page.getByLabel("仓库员工").check();
   await p.page.fill("#warehouses", "SHA");
   await press("建立并生成激活码");
   const code = await p.page.locator(".activation").innerText();
-  await p.visit(hub, "/people/person/zhao");
+  await p.visit(hub, `/people/person/${account}`);
+  await p.page.getByText("PIN 由本人在总部页面").waitFor();
   await press("制作工牌");
   await p.page.getByRole("heading", { name: "新工牌" }).waitFor();
-  const first = await p.page.locator("#badge").innerText();
-  assert.match(first, /^STK:BADGE:[2-9A-Z]{18}$/);
-  assert.equal(await p.page.getByRole("img", { name: "工牌条码" }).count(), 2);
-  assert.ok(!p.page.url().includes(first.slice(10)));
-  for (const size of ["phone", "desktop"]) { await p.page.setViewportSize(sizes[size]); await shot(p.page, `badge-zh-${size}`); }
-  await p.visit(hub, "/people/person/zhao");
-  await inspect(p, "person-badge", labels);
-  await press("重做工牌");
-  assert.notEqual(await p.page.locator("#badge").innerText(), first);
-  await p.visit(hub, "/people/person/zhao");
-  await press("挂失工牌");
-  await p.page.getByRole("button", { name: "制作工牌" }).waitFor();
+  const text = await p.page.locator("#badge").innerText();
+  assert.match(text, /^STK:BADGE:[2-9A-Z]{18}$/);
+  assert.ok(!p.page.url().includes(text.slice(10)));
 
   const w = await browser.person();
   await w.visit(hub, "/activate");
   await w.page.fill("#password", own);
   await w.page.fill("#code", code);
   await press("保存并登录", w);
-  await w.page.locator('form[action="/logout"]').waitFor();
-  await w.visit(hub, "/account");
-  await w.page.getByRole("link", { name: "设置 PIN" }).click();
-  await inspect(w, "pin", labels);
-  for (const [one, two, said] of [["123456", "123456", "太容易被猜到"], ["19900101", "19900101", "太容易被猜到"], [pin, "830275", "两次输入不一样"]]) {
-    await w.page.fill("#pin", one);
-    await w.page.fill("#pin_again", two);
-    await press("保存 PIN", w);
-    await w.page.getByRole("alert").filter({ hasText: said }).waitFor();
-    assert.equal(await w.page.inputValue("#pin"), "");
-  }
-  await w.page.fill("#pin", pin);
-  await w.page.fill("#pin_again", pin);
+  await w.page.waitForURL(hub + "/account/pin"); // the badge waits for it
+  await look(w);
+  await w.page.fill("#pin", number);
+  await w.page.fill("#pin_again", number);
   await press("保存 PIN", w);
   await w.page.locator("#badge").getByText("设置于").waitFor();
   await w.page.getByText("设置了工位 PIN。").first().waitFor();
   await w.leave();
-  await p.leave();
+  await rig.call({ do: "heard", node: "sh-1", args: [text] });
+  return text;
+}
+
+step("headquarters makes a badge, and its person chooses the PIN", async () => {
+  p = await browser.person();
+  await begin(p, rig.hub);
+  badge = await hire("lilei", "李雷", pin, async (w) => {
+    await inspect(w, "pin", labels);
+    for (const [one, two, said] of [["123456", "123456", "太容易被猜到"], ["19900101", "19900101", "太容易被猜到"], [pin, "830275", "两次输入不一样"]]) {
+      await w.page.fill("#pin", one);
+      await w.page.fill("#pin_again", two);
+      await press("保存 PIN", w);
+      await w.page.getByRole("alert").filter({ hasText: said }).waitFor();
+      assert.equal(await w.page.inputValue("#pin"), "");
+    }
+  });
+  other = await hire("hanmei", "韩梅梅", "472961");
+  await p.visit(hub, "/people/person/hanmei");
+  await inspect(p, "person-badge", labels);
+  await press("重做工牌");
+  assert.equal(await p.page.getByRole("img", { name: "工牌条码" }).count(), 2);
+  for (const size of ["phone", "desktop"]) { await p.page.setViewportSize(sizes[size]); await shot(p.page, `badge-zh-${size}`); }
+  former = other;
+  other = await p.page.locator("#badge").innerText();
+  assert.notEqual(other, former);
+  await rig.call({ do: "heard", node: "sh-1", args: [other] });
 });
 
 step("a station by badge shows its page, and does nothing without one", async () => {
-  badge = (await rig.call({ do: "badge", node: "sh-1", args: ["lilei", "李雷", pin] })).output;
-  other = (await rig.call({ do: "badge", node: "sh-1", args: ["hanmei", "韩梅梅", "472961"] })).output;
   s = await browser.person();
   await s.visit(edge.address, "/station/dock-1");
   await ready(s.page);
@@ -171,11 +177,15 @@ step("a badge that was reported lost ends the work, and is of no more use", asyn
   await pad("李雷");
   await tap(pin);
   await worker("李雷");
-  await rig.call({ do: "badge", node: "sh-1", args: ["lilei"] });
+  await p.visit(hub, "/people/person/lilei");
+  await press("挂失工牌");
+  await p.page.getByRole("button", { name: "制作工牌" }).waitFor();
   await worker("请扫工牌开工"); // by itself
   await shows("info", "已作废");
-  await rig.scan("dock-1", badge);
-  await shows("refused", "这张工牌无效");
+  for (const void_ of [badge, former]) {
+    await rig.scan("dock-1", void_);
+    await shows("refused", "这张工牌无效");
+  }
 });
 
 step("wrong PINs are braked, then the badge is locked", async () => {
@@ -199,4 +209,7 @@ step("an open station works on without", async () => {
   assert.ok(await s.page.locator("#worker").isHidden());
 });
 
-step("nothing was wrong meanwhile", async () => { await s.leave(); });
+step("nothing was wrong meanwhile", async () => {
+  await s.leave();
+  await p.leave();
+});

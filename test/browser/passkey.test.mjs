@@ -8,7 +8,8 @@ import { begin, name, password, signIn } from "./people.mjs";
 import { start } from "./rig.mjs";
 
 const step = steps(test);
-let rig, hub, browser, p, cdp, key, codes;
+const own = "三更灯火五更鸡-正是男儿读书时";
+let rig, hub, node, browser, p, cdp, key, codes;
 const pathOf = (who = p) => new URL(who.page.url()).pathname;
 const said = (sentence, who = p) => who.page.getByRole("alert").filter({ hasText: sentence }).waitFor();
 const press = (label, who = p) => who.page.getByRole("button", { name: label, exact: true }).click();
@@ -28,6 +29,7 @@ async function device(who, options = {}) {
 before(async () => {
   rig = await start({ ...catalogue, nodes: [{ id: "sh-1", warehouse: "SHA", stations: [{ name: "dock-1", label: "收货口", mode: "receive", closed: true }] }] });
   hub = rig.hub.address;
+  node = rig.nodes[0].address;
   browser = await launch();
   p = await browser.person();
   await begin(p, rig.hub);
@@ -151,6 +153,53 @@ step("under a bare address a code is asked for, and it is said why", async () =>
   await press("确认", away);
   await away.page.waitForURL(address + "/");
   await away.leave();
+});
+
+step("a node that hears nothing any more knows it too; where it does not work there it is said what to do", async () => {
+  await p.visit(hub, "/people/new");
+  await p.page.fill("#name", "lead");
+  await p.page.fill("#warehouses", "SHA");
+  await p.page.locator('input[name="role"][value="warehouse-lead"]').check();
+  await press("建立并生成激活码");
+  if (await p.page.getByRole("button", { name: "使用通行密钥" }).count()) await press("使用通行密钥"); // no longer fresh
+  const code = await p.page.locator(".activation").innerText();
+  const lead = await browser.person();
+  await device(lead);
+  await lead.visit(hub, "/activate");
+  await lead.page.fill("#code", code);
+  await lead.page.fill("#password", own);
+  await press("保存并登录", lead);
+  await lead.visit(hub, "/account/passkey/new");
+  await press("添加这个通行密钥", lead);
+  await lead.page.getByRole("heading", { name: "备用码" }).waitFor();
+  await lead.page.getByRole("link", { name: "我已保存好" }).click();
+  await press("知道了", lead);
+  await rig.call({ do: "heard", node: "sh-1", args: ["lead"] });
+  await rig.line(false);
+  await lead.visit(node, "/login");
+  await signIn(lead, own, "lead");
+  await lead.page.getByRole("heading", { name: "用通行密钥确认" }).waitFor();
+  assert.equal(await lead.page.locator("#code").count(), 0); // recovery codes stay at headquarters
+  await inspect(lead, "node-passkey");
+  await press("使用通行密钥", lead);
+  await lead.page.waitForURL((url) => url.origin === node && !url.pathname.startsWith("/login"));
+  await lead.visit(node, "/account");
+  await lead.page.locator("#factors").getByText("通行密钥").first().waitFor();
+  assert.equal(await lead.page.getByRole("link", { name: "添加通行密钥" }).count(), 0);
+  await inspect(lead, "node-account-passkey");
+
+  const away = await browser.person();
+  const address = node.replace("localhost", "127.0.0.1");
+  await away.visit(address, "/login");
+  await signIn(away, own, "lead");
+  await said("请改用那样的网址打开", away);
+  await said("在总部页面的“我的账号”里添加验证器", away);
+  assert.equal(await away.page.locator("#code").count(), 0);
+  await inspect(away, "node-code-lost");
+  await both(away, "node-code-lost");
+  await away.leave();
+  await rig.line(true);
+  await lead.leave();
 });
 
 step("renamed and removed", async () => {

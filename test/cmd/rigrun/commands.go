@@ -3,18 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"stockade/edge/store"
 	"stockade/internal/identity"
 	"stockade/internal/symbol"
 	"stockade/internal/vault"
-	"stockade/protocol/access"
 	"stockade/protocol/change"
 	"stockade/test/play"
 	"stockade/test/rig"
@@ -27,8 +26,8 @@ type command struct {
 	Raw     []byte   // scan: base64 of the bytes that the scanner sends
 	Device  string   // device: "paper", "ribbon", "head", "fast", "scanner" or "printer"
 	Good    bool     // device: there, closed, fast, plugged in; line: mended
-	Node    string   // stop, start, clone, edge, template, badge
-	Args    []string // hub, edge: a command with its arguments; template: an id; badge: account, name, PIN, or an account alone whose badge is revoked
+	Node    string   // stop, start, clone, edge, template, heard
+	Args    []string // hub, edge: a command with its arguments; template: an id; heard: what a badge says, or an account
 	Kind    string   // symbol: one of symbol.Kinds
 	Message string   // symbol: what it says
 }
@@ -58,7 +57,7 @@ var commands = map[string]func(*world, context.Context, command) (answer, error)
 	"unclone": (*world).unclone,
 	"symbol":  (*world).symbol,
 	"stale":   (*world).stale,
-	"badge":   (*world).badge,
+	"heard":   (*world).heard,
 	"expire":  (*world).expire,
 }
 
@@ -132,41 +131,31 @@ func (w *world) inHub(ctx context.Context, statement string, args ...any) (a ans
 	})
 }
 
-// badge makes an account at a node, with badge and PIN, and returns what the badge says; or revokes one. The accounts of a node are made here as the hub's feed
-// of people makes them: without anybody having signed in at the node.
-func (w *world) badge(ctx context.Context, c command) (a answer, err error) {
+// heard waits until a node has heard of a badge, told by what it says, and of its person's PIN; or of the second factor of an account.
+func (w *world) heard(ctx context.Context, c command) (answer, error) {
 	e := w.edges[c.Node]
-	if e == nil || len(c.Args) != 3 && len(c.Args) != 1 {
-		return answer{}, fmt.Errorf("no node %q, or want an account, its name and a PIN", c.Node)
+	if e == nil || len(c.Args) != 1 {
+		return answer{}, fmt.Errorf("no node %q, or want what a badge says, or an account", c.Node)
 	}
-	err = play.WithStore(ctx, e, func(s *store.Store) error {
-		people, err := identity.Open(ctx, s.Vault(), identity.Options{Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil }})
-		if err != nil {
+	return answer{}, rig.Until(ctx, "the badge or factor at "+c.Node, func() (known bool, err error) {
+		err = play.WithStore(ctx, e, func(s *store.Store) error {
+			people, err := identity.Open(ctx, s.Vault(), identity.Options{Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil }})
+			if err != nil {
+				return err
+			}
+			if !strings.HasPrefix(c.Args[0], identity.BadgePrefix) {
+				list, _, err := people.Factors(ctx, identity.Person{Account: c.Args[0]})
+				known = len(list) > 0
+				return err
+			}
+			_, err = people.ReadBadge(ctx, c.Args[0])
+			if known = err == nil; errors.Is(err, identity.ErrBadge) || errors.Is(err, identity.ErrNoPIN) {
+				return nil
+			}
 			return err
-		}
-		by := identity.Person{Account: "hub"}
-		if len(c.Args) == 1 {
-			return people.RevokeBadge(ctx, by, c.Args[0])
-		}
-		code, err := people.Create(ctx, by, identity.Account{Name: c.Args[0], Display: c.Args[1], Roles: []string{string(access.Worker)}, Warehouses: []string{e.Options.Warehouse}})
-		if err != nil {
-			return err
-		}
-		session, err := people.Activate(ctx, code, rand.Text(), identity.From{})
-		if err != nil {
-			return err
-		}
-		who, err := people.Person(ctx, session.Token, false)
-		if err != nil {
-			return err
-		}
-		if err := people.SetPIN(ctx, who, c.Args[2]); err != nil {
-			return err
-		}
-		a.Output, err = people.NewBadge(ctx, by, c.Args[0])
-		return err
+		})
+		return known, err
 	})
-	return a, err
 }
 
 // unclone switches all copies off.
