@@ -57,19 +57,27 @@ func Credentials(ctx context.Context, e *rig.Edge) (*tls.Config, error) {
 
 // Ring returns the keys of a hub.
 func Ring(ctx context.Context, h *rig.Hub) (ring *keyring.Ring, err error) {
+	err = WithHub(ctx, h, func(s *hub.Store) error {
+		return s.View(ctx, func(v *hub.View) (err error) { ring, err = keyring.Load(v); return err })
+	})
+	return ring, err
+}
+
+// WithHub opens the store of a hub, which may run.
+func WithHub(ctx context.Context, h *rig.Hub, fn func(*hub.Store) error) error {
 	key, err := vault.LoadKeyFile(h.KeyFile(), h.Data())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	v, err := vault.Open(ctx, vault.Options{Path: filepath.Join(h.Data(), "hub.db"), Key: key})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s, err := hub.Open(ctx, v)
 	if err == nil {
-		err = s.View(ctx, func(v *hub.View) (err error) { ring, err = keyring.Load(v); return err })
+		err = fn(s)
 	}
-	return ring, errors.Join(err, v.Close())
+	return errors.Join(err, v.Close())
 }
 
 // Whole returns an error unless every page of a node's store is in order.

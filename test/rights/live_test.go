@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"stockade/edge/store"
+	hub "stockade/hub/store"
+	"stockade/internal/vault"
 	"stockade/internal/web"
 	"stockade/test/play"
 	"stockade/test/rig"
@@ -237,7 +239,9 @@ func TestEveryRoleAtEveryRoute(t *testing.T) {
 		c.forged(t, c.hub, hub, hubRoutes, c.boss, c.people["finance-SHA"])
 	})
 	factor := c.enrol(t, "warehouse-lead-SHA")
+	c.badge(t, "warehouse-lead-SHA")
 	t.Run("feed", c.feed)
+	t.Run("sealed", c.sealed)
 	c.Cut()
 	t.Run("edge without uplink", func(t *testing.T) { c.tryEdge(t, edge, factor) })
 }
@@ -339,6 +343,63 @@ func (c *company) feed(t *testing.T) {
 			}
 			return len(all) == len(roles) && factors == 1-i, err
 		})
+	}
+}
+
+// badge gives a person a badge and a PIN.
+func (c *company) badge(t *testing.T, name string) {
+	t.Helper()
+	if status, text := c.boss.ask(t, http.MethodPost, "/people/badge", url.Values{"csrf": {c.boss.csrf}, "name": {name}}.Encode()); status != http.StatusOK {
+		t.Fatalf("badge: %d %.300s", status, text)
+	}
+	r := c.people[name]
+	if status, text := r.ask(t, http.MethodPost, "/account/pin", url.Values{"csrf": {r.csrf}, "pin": {"830274"}, "pin_again": {"830274"}}.Encode()); status != http.StatusSeeOther {
+		t.Fatalf("PIN: %d %.300s", status, text)
+	}
+}
+
+// sealed: what the hub has published through the broker shows nothing of the people that the node reads in it.
+func (c *company) sealed(t *testing.T) {
+	var secrets []string
+	c.heard(t, 0, "badge and PIN", func(tx *store.Tx) (whole bool, err error) {
+		all, err := tx.Members()
+		secrets = nil
+		for _, m := range all {
+			secrets = append(secrets, m.Password, m.Name, m.Display)
+			for _, f := range m.Factors {
+				secrets = append(secrets, string(f.Secret))
+			}
+			if whole = whole || m.PIN.Hash != "" && len(m.Badge.Hash) > 0; m.PIN.Hash != "" {
+				secrets = append(secrets, m.PIN.Hash, string(m.Badge.Hash), m.Badge.Name)
+			}
+		}
+		return whole, err
+	})
+	var published [][]byte
+	must(t, play.WithHub(t.Context(), c.Hub, func(s *hub.Store) error {
+		return s.Vault().View(t.Context(), func(tx *vault.Tx) error {
+			rows, err := tx.Query(`SELECT c.bytes FROM chunk c JOIN feed f ON f.id = c.feed WHERE f.name = 'rights/SHA' ORDER BY c.version`)
+			if err != nil {
+				return err
+			}
+			for rows.Next() {
+				var b []byte
+				if err := rows.Scan(&b); err != nil {
+					return err
+				}
+				published = append(published, b)
+			}
+			return rows.Err()
+		})
+	}))
+	all := bytes.Join(published, nil)
+	if len(secrets) < 3*len(roles)+4 || !bytes.Contains(all, []byte("warehouse-lead-sha")) {
+		t.Fatalf("%d secrets to look for in %d bytes", len(secrets), len(all))
+	}
+	for _, s := range append(secrets, "$argon2id$") {
+		if s != "" && bytes.Contains(all, []byte(s)) {
+			t.Errorf("published for all to read: %q", s)
+		}
 	}
 }
 
