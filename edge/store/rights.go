@@ -183,6 +183,19 @@ func (tx *Tx) Members() (out []access.Member, err error) {
 	return out, err
 }
 
+// Unread returns of whom the hub has said something last that this node can not read.
+func (tx *Tx) Unread() (out []string, err error) {
+	err = tx.eachMember(func(name string, e feed.Entry) error {
+		_, err := tx.memberOf(e)
+		if errors.Is(err, errUnread) {
+			out = append(out, name)
+			return nil
+		}
+		return err
+	})
+	return out, err
+}
+
 // RepeatMembers lets accounts follow what the hub said last: after the first start of a program that understands more of it.
 func (tx *Tx) RepeatMembers() error { return tx.eachMember(tx.repeat) }
 

@@ -221,6 +221,7 @@ type Node struct {
 	WitnessedLog uint64          `json:"witnessed_log"` // epoch of that log
 	Dispute      string          `json:"dispute"`       // word of delivery.Reason, empty for none
 	Revoked      bool            `json:"revoked"`
+	People       string          `json:"people"` // how it is told of people: "sealed", "clear" or, until it tells its key, "awaited"; empty for a revoked one
 }
 
 // Head returns the place of the node's last acknowledged batch.

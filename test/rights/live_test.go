@@ -375,6 +375,9 @@ func (c *company) sealed(t *testing.T) {
 		}
 		return whole, err
 	})
+	if status, text := c.boss.ask(t, http.MethodGet, "/api/v1/nodes", ""); status != http.StatusOK || strings.Count(text, `"people":"sealed"`) != 2 {
+		t.Errorf("the hub says of its nodes: %d %s", status, text)
+	}
 	var published [][]byte
 	must(t, play.WithHub(t.Context(), c.Hub, func(s *hub.Store) error {
 		return s.Vault().View(t.Context(), func(tx *vault.Tx) error {

@@ -46,9 +46,18 @@ func (n *node) openRights(ctx context.Context, people *identity.Service) (err er
 // loadRights lets what the hub said last decide from now on.
 func (n *node) loadRights(ctx context.Context) error {
 	var r access.Rights
-	err := n.store.View(ctx, func(tx *store.Tx) (err error) { r, _, err = tx.Rights(); return err })
+	var unread []string
+	err := n.store.View(ctx, func(tx *store.Tx) (err error) {
+		if r, _, err = tx.Rights(); err == nil {
+			unread, err = tx.Unread()
+		}
+		return err
+	})
 	if err != nil {
 		return err
+	}
+	if len(unread) > 0 { // until the hub has this node's key, or this program is updated
+		n.log.Warn("what the hub says of these people can not be read; they are kept out", "people", unread)
 	}
 	n.lent.Store(&r.People)
 	return n.desk.Set(r.Policy)

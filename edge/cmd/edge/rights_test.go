@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"testing"
@@ -134,6 +137,110 @@ func TestRightsAreHeard(t *testing.T) {
 	b.hear(own, 5, member("look"))
 	if a, _ := b.account("wang"); a.Disabled {
 		t.Error("and is kept out when the hub is understood again")
+	}
+}
+
+// TestSealedPeople: what is sealed to this node is read, what is not keeps its person out until it is, and the node tells its key until the hub knows it.
+func TestSealedPeople(t *testing.T) {
+	b := newRightsBench(t)
+	own := feed.Rights(storetest.Warehouse)
+	key, err := access.SealingKey(storetest.Enrolment("sh-1").Seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := access.SealingKey(storetest.Enrolment("sh-2").Seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, others := key.PublicKey().Bytes(), other.PublicKey().Bytes()
+	sealed := func(m access.Member, org string, w stock.Warehouse, readers ...[]byte) access.Sealed {
+		s, err := access.Seal(m, access.Place{Org: org, Warehouse: w}, readers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	told := func() (claims []string) {
+		t.Helper()
+		err := b.store.View(t.Context(), func(tx *store.Tx) error {
+			all, err := tx.Uncut(1, 100, 1<<20)
+			for _, raw := range all {
+				if c, err := change.Decode(raw); err == nil {
+					if e, err := c.Entry(); err == nil && e.Act == change.ActSealing {
+						claims = append(claims, e.Detail["claim"])
+					}
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return claims
+	}
+	again := func() {
+		t.Helper()
+		if err := b.openRights(t.Context(), b.people); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claims := told()
+	if len(claims) != 1 {
+		t.Fatalf("the node has told its key %d times", len(claims))
+	}
+	claim, err := base64.StdEncoding.DecodeString(claims[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := ed25519.NewKeyFromSeed(storetest.Enrolment("sh-1").Seed).Public().(ed25519.PublicKey)
+	if got, err := access.OpenClaim(node, "test", "sh-1", claim); err != nil || !bytes.Equal(got, public) {
+		t.Errorf("told %x, %v; want %x", got, err, public)
+	}
+	if again(); len(told()) != 2 {
+		t.Error("not told again, though the hub has not said that it knows")
+	}
+	b.hear(own, 1, access.Reader{Node: "sh-2", Key: public}, access.Reader{Node: "sh-1", Key: others})
+	if again(); len(told()) != 3 {
+		t.Error("not told again, though the hub knows another key")
+	}
+	b.hear(own, 2, access.Reader{Node: "sh-1", Key: public})
+	if again(); len(told()) != 3 {
+		t.Error("told again, though the hub knows")
+	}
+
+	m := member("look")
+	m.PIN = access.PIN{Hash: "$argon2id$x", Set: 1}
+	b.hear(own, 3, sealed(m, "test", storetest.Warehouse, others, public))
+	a, known := b.account("wang")
+	if badge, _ := b.people.BadgeOf(t.Context(), "wang"); !known || a.Name != "Wang" || a.Disabled || badge.PIN.IsZero() {
+		t.Fatalf("a sealed word is read as %+v", a)
+	}
+	for i, unread := range []access.Sealed{sealed(m, "test", storetest.Warehouse, others), sealed(m, "test", "CTU", public), sealed(m, "rival", storetest.Warehouse, public)} {
+		b.hear(own, uint64(4+2*i), unread) // #nosec G115 -- small
+		if a, known := b.account("wang"); !known || !a.Disabled {
+			t.Errorf("word %d, which it can not read: %+v", i, a)
+		}
+		again()
+		if a, _ := b.account("wang"); !a.Disabled {
+			t.Errorf("word %d: let in after a start", i)
+		}
+		b.hear(own, uint64(5+2*i), sealed(m, "test", storetest.Warehouse, public)) // #nosec G115 -- small
+		if a, _ := b.account("wang"); a.Disabled {
+			t.Errorf("word %d: kept out though the next could be read", i)
+		}
+	}
+	b.hear(own, 20, access.Member{Account: "wang", Withdrawn: true})
+	if _, known := b.account("wang"); known {
+		t.Error("who left is still there")
+	}
+	// A stranger's unread word does not touch an account that was made here.
+	if _, err := b.people.Create(t.Context(), identity.Person{}, identity.Account{Name: "li"}); err != nil {
+		t.Fatal(err)
+	}
+	m.Account, m.Name = "li", "li"
+	b.hear(own, 21, sealed(m, "test", storetest.Warehouse, others))
+	if a, _ := b.account("li"); a.Disabled {
+		t.Error("an account of this place is shut by a word that nobody can read")
 	}
 }
 

@@ -178,6 +178,10 @@ func (p pages) Nodes(ctx context.Context, in access.Places) (out dashboard.Nodes
 		if err != nil {
 			return err
 		}
+		sealings, err := v.Sealings()
+		if err != nil {
+			return err
+		}
 		for _, n := range nodes {
 			s := n.State
 			if len(s.Key) == 0 || !in.Has(s.Warehouse) {
@@ -185,7 +189,7 @@ func (p pages) Nodes(ctx context.Context, in access.Places) (out dashboard.Nodes
 			}
 			shown[s.Node] = true
 			out.Nodes = append(out.Nodes, dashboard.Node{ID: s.Node, Warehouse: s.Warehouse, Epoch: s.Head.Epoch, Sequence: s.Head.Seq, Hash: s.Head.Hash.String(),
-				LastSeen: n.SeenAt, Witnessed: s.Log.Size, WitnessedLog: s.Log.Epoch, Dispute: string(s.Dispute), Revoked: s.Revoked})
+				LastSeen: n.SeenAt, Witnessed: s.Log.Size, WitnessedLog: s.Log.Epoch, Dispute: string(s.Dispute), Revoked: s.Revoked, People: toldOf(sealings, s.Node)})
 		}
 		held, err := v.HeldBatches(false)
 		for _, h := range held {
@@ -198,6 +202,20 @@ func (p pages) Nodes(ctx context.Context, in access.Places) (out dashboard.Nodes
 		return err
 	})
 	return out, err
+}
+
+// toldOf puts into a word how a node is told of people.
+func toldOf(all map[stock.NodeID]store.Sealing, node stock.NodeID) string {
+	how, reads := all[node]
+	switch {
+	case !reads:
+		return ""
+	case how == store.SealingDone:
+		return "sealed"
+	case how == store.SealingNone:
+		return "clear"
+	}
+	return "awaited"
 }
 
 // errEnough ends a walk through the store.
