@@ -63,12 +63,22 @@ func (n *node) loadRights(ctx context.Context) error {
 	return n.desk.Set(r.Policy)
 }
 
+// retell is how often a node tells its sealing key while the hub has not said that it knows it: the program of the hub may be updated after the node's.
+const retell = 24 * time.Hour
+
 // followRights takes news of the feed of rights into use, until ctx ends.
 func (n *node) followRights(ctx context.Context) error {
+	tell := time.NewTicker(retell)
+	defer tell.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-tell.C:
+			if err := n.store.Update(ctx, func(tx *store.Tx) error { return tx.TellSealing(n.made(identity.Person{})) }); err != nil && ctx.Err() == nil {
+				n.log.Error("the sealing key could not be told, trying again tomorrow", "error", err)
+			}
+			continue
 		case <-n.store.RightsChanged():
 		}
 		if err := n.loadRights(ctx); err != nil {
