@@ -32,6 +32,7 @@ import (
 type house struct {
 	t      *testing.T
 	people *identity.Service
+	store  *vault.Store
 	server *served
 	ahead  atomic.Int64 // of the real clock
 	needs  atomic.Bool  // whether everybody needs a second factor
@@ -48,13 +49,18 @@ const sentence = "seven lamps over the quay"
 func newHouse(t *testing.T) *house { return newHouseBy(t, identity.ASVS) }
 
 func newHouseBy(t *testing.T, rules identity.Rules) *house {
+	return newHouseAt(t, rules, "depot.example")
+}
+
+// newHouseAt is a house whose passkeys work under a domain; empty for none.
+func newHouseAt(t *testing.T, rules identity.Rules, domain string) *house {
 	t.Helper()
 	v, err := vault.Open(t.Context(), vault.Options{Path: filepath.Join(t.TempDir(), "people.db"), Key: vault.Key{1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t}
-	h.people, err = identity.Open(t.Context(), v, identity.Options{Now: h.now, Rules: rules, PasskeyDomain: "depot.example", Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil },
+	h := &house{t: t, store: v}
+	h.people, err = identity.Open(t.Context(), v, identity.Options{Now: h.now, Rules: rules, PasskeyDomain: domain, Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil },
 		RequiresFactor: func([]string) bool { return h.needs.Load() }})
 	if err != nil {
 		t.Fatal(err)

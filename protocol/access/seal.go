@@ -219,7 +219,7 @@ func seal(m Member, at Place, readers [][]byte) (Sealed, error) {
 	if err != nil {
 		return Sealed{}, err
 	}
-	s := Sealed{Account: m.Account, Content: hide.Seal(nil, make([]byte, hide.NonceSize()), pad(plain), about)}
+	s := Sealed{Account: m.Account, Content: hide.Seal(nil, make([]byte, hide.NonceSize()), pad(plain), about)} // #nosec G407 -- its key is used this once
 	for _, public := range readers {
 		to, err := sealingKEM.NewPublicKey(public)
 		if err != nil {
