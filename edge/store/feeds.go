@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"stockade/protocol/access"
 	"stockade/protocol/barcode"
 	"stockade/protocol/change"
 	"stockade/protocol/delivery"
@@ -17,6 +18,11 @@ func (tx *Tx) PutChunk(at delivery.FeedPlace, hash change.Hash, entries []feed.E
 		ON CONFLICT (name) DO UPDATE SET log_epoch = excluded.log_epoch, version = excluded.version, hash = excluded.hash, heard_at = excluded.heard_at`,
 		at.Feed, int64(at.LogEpoch), int64(at.Version), hash[:], time.Now().UnixMilli()); err != nil { // #nosec G115 -- counts
 		return err
+	}
+	if at.Version == 1 && at.Feed == feed.Rights(tx.memo.warehouse) {
+		if err := tx.exec("rights", `DELETE FROM rights_entry WHERE kind = ?1`, int64(access.KindReader)); err != nil { // the feed begins anew: the hub may not know us any more
+			return err
+		}
 	}
 	for i, e := range entries {
 		if err := tx.putEntry(at, i, e); err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"crypto/hpke"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -51,12 +52,19 @@ func (tx *Tx) putRights(at delivery.FeedPlace, place int, e feed.Entry) error {
 	return tx.repeat(name, e)
 }
 
-// repeat lets the account of a person follow an entry about them.
+// repeat lets the account of a person follow an entry about them. One that is sealed to others, from before the feed says that the hub knows our key, is no
+// news for us: after that we are told all of them. So a feed that is read anew, after the hub's store was restored, shuts nobody out on its way.
 func (tx *Tx) repeat(name string, e feed.Entry) error {
 	if tx.people.Repeat == nil {
 		return nil
 	}
 	m, err := tx.memberOf(e)
+	if errors.Is(err, access.ErrNoReader) {
+		known, err := tx.sealingKnown()
+		if err != nil || !known {
+			return err
+		}
+	}
 	switch {
 	case errors.Is(err, errUnread):
 		return tx.people.Suspend(tx.tx, access.Account(access.Fold(name)))
@@ -76,11 +84,7 @@ func (tx *Tx) memberOf(e feed.Entry) (access.Member, error) {
 	case access.Member:
 		return v, nil
 	case access.Sealed:
-		enrolled, err := tx.Enrolment()
-		if err != nil {
-			return access.Member{}, err
-		}
-		key, err := access.SealingKey(enrolled.Seed)
+		enrolled, key, err := tx.sealing()
 		if err != nil {
 			return access.Member{}, err
 		}
@@ -93,34 +97,48 @@ func (tx *Tx) memberOf(e feed.Entry) (access.Member, error) {
 	return access.Member{}, errors.Join(errUnread, err)
 }
 
-// TellSealing puts into the outbox to which key the hub is to seal what it says of people, unless the hub has said that it knows. made tells of the entry.
-func (tx *Tx) TellSealing(made change.Meta) error {
-	e, err := tx.Enrolment()
-	if err != nil {
-		return err
+// sealing returns who this node is and the key with which it opens what is sealed to it.
+func (tx *Tx) sealing() (e Enrolment, key hpke.PrivateKey, err error) {
+	if e, err = tx.Enrolment(); err != nil {
+		return e, nil, err
 	}
-	key, err := access.SealingKey(e.Seed)
+	key, err = access.SealingKey(e.Seed)
+	return e, key, err
+}
+
+// sealingKnown reports whether the hub has said, since the feed of rights began, that it knows the key to which people are sealed for this node.
+func (tx *Tx) sealingKnown() (bool, error) {
+	e, key, err := tx.sealing()
 	if err != nil {
-		return err
+		return false, err
 	}
-	public := key.PublicKey().Bytes()
 	var known []byte
 	err = tx.tx.QueryRow(`SELECT entry FROM rights_entry WHERE kind = ?1 AND name = ?2`, int64(access.KindReader), string(e.Trust.Node)).Scan(&known)
-	if err != nil && !errors.Is(err, vault.ErrNoRows) {
-		return fmt.Errorf("read rights: %w", err)
+	if errors.Is(err, vault.ErrNoRows) {
+		return false, nil
 	}
-	if err == nil {
-		var said feed.Entry
-		if err := change.Unmarshal(known, &said); err != nil {
-			return fmt.Errorf("read rights: %w", err)
-		}
-		if v, err := access.Unpack(said); err == nil {
-			if r, ok := v.(access.Reader); ok && bytes.Equal(r.Key, public) {
-				return nil
-			}
-		}
+	if err != nil {
+		return false, fmt.Errorf("read rights: %w", err)
 	}
-	claim, err := access.ClaimSealing(e.Trust.Key, e.Trust.Org, e.Trust.Node, public)
+	var said feed.Entry
+	if err := change.Unmarshal(known, &said); err != nil {
+		return false, fmt.Errorf("read rights: %w", err)
+	}
+	v, _ := access.Unpack(said) // of a later form: not known
+	r, ok := v.(access.Reader)
+	return ok && bytes.Equal(r.Key, key.PublicKey().Bytes()), nil
+}
+
+// TellSealing puts into the outbox to which key the hub is to seal what it says of people, unless the hub has said that it knows. made tells of the entry.
+func (tx *Tx) TellSealing(made change.Meta) error {
+	if known, err := tx.sealingKnown(); err != nil || known {
+		return err
+	}
+	e, key, err := tx.sealing()
+	if err != nil {
+		return err
+	}
+	claim, err := access.ClaimSealing(e.Trust.Key, e.Trust.Org, e.Trust.Node, key.PublicKey().Bytes())
 	if err != nil {
 		return err
 	}
@@ -183,10 +201,20 @@ func (tx *Tx) Members() (out []access.Member, err error) {
 	return out, err
 }
 
-// Unread returns of whom the hub has said something last that this node can not read.
+// Unread returns of whom the hub has said something last that this node can not read, though it would have to.
 func (tx *Tx) Unread() (out []string, err error) {
+	known, err := tx.sealingKnown()
+	if errors.Is(err, ErrNotEnrolled) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	err = tx.eachMember(func(name string, e feed.Entry) error {
 		_, err := tx.memberOf(e)
+		if errors.Is(err, access.ErrNoReader) && !known {
+			return nil
+		}
 		if errors.Is(err, errUnread) {
 			out = append(out, name)
 			return nil

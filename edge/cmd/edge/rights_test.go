@@ -27,13 +27,14 @@ type rightsBench struct {
 	t      *testing.T
 	people *identity.Service
 	wall   time.Time // what the machine's clock shows
+	epoch  uint64    // of the hub's log
 }
 
 var lastWord = time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
 
 func newRightsBench(t *testing.T) *rightsBench {
 	t.Helper()
-	b := &rightsBench{t: t, wall: lastWord.Add(time.Hour)}
+	b := &rightsBench{t: t, epoch: 1, wall: lastWord.Add(time.Hour)}
 	show := func() time.Time { return b.wall }
 	b.node = &node{config: config{Zone: "Asia/Shanghai"}, log: slog.New(slog.DiscardHandler), store: storetest.Enrolled(t, t.TempDir(), "sh-1"), enrolment: storetest.Enrolment("sh-1"),
 		clock: clock.New(show, 0), shown: show, began: time.Now()}
@@ -63,7 +64,7 @@ func (b *rightsBench) hear(name string, version uint64, entries ...any) {
 		}
 	}
 	err := b.store.Update(b.t.Context(), func(tx *store.Tx) error {
-		return tx.PutChunk(delivery.FeedPlace{LogEpoch: 1, Feed: name, Version: version}, change.Hash{byte(version)}, list)
+		return tx.PutChunk(delivery.FeedPlace{LogEpoch: b.epoch, Feed: name, Version: version}, change.Hash{byte(version)}, list)
 	})
 	if err = errors.Join(err, b.loadRights(b.t.Context())); err != nil {
 		b.t.Fatal(err)
@@ -228,6 +229,24 @@ func TestSealedPeople(t *testing.T) {
 		if a, _ := b.account("wang"); a.Disabled {
 			t.Errorf("word %d: kept out though the next could be read", i)
 		}
+	}
+	// A feed that begins anew, after the hub was restored, first tells again what was sealed to others: nobody is shut out by that, until it says that it knows our key.
+	anew := func(version uint64, entries ...any) {
+		t.Helper()
+		b.epoch = 2
+		b.hear(own, version, entries...)
+	}
+	anew(1, sealed(m, "test", storetest.Warehouse, others))
+	if a, _ := b.account("wang"); a.Disabled {
+		t.Error("shut out by a word from before")
+	}
+	if again(); len(told()) != 4 {
+		t.Error("not told again to a hub that may have forgotten")
+	}
+	anew(2, access.Reader{Node: "sh-1", Key: public}, sealed(m, "test", storetest.Warehouse, public))
+	anew(3, sealed(m, "test", storetest.Warehouse, others))
+	if a, _ := b.account("wang"); !a.Disabled {
+		t.Error("let in on a word that the hub keeps from us")
 	}
 	b.hear(own, 20, access.Member{Account: "wang", Withdrawn: true})
 	if _, known := b.account("wang"); known {
