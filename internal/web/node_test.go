@@ -10,8 +10,8 @@ import (
 	"stockade/protocol/stock"
 )
 
-// repeated makes an account of the hub here, with the password of the first one and a passkey alone.
-func (h *house) repeated(name string) {
+// repeated makes an account of the hub here, with the password of the first one, a passkey, and what else there is.
+func (h *house) repeated(name string, more ...access.Factor) {
 	h.t.Helper()
 	err := h.store.Update(h.t.Context(), func(tx *vault.Tx) error {
 		first, err := h.people.Member(tx, "chen")
@@ -19,7 +19,7 @@ func (h *house) repeated(name string) {
 			return err
 		}
 		return h.people.Repeat(tx, access.Member{Account: access.Account(name), Name: name, Password: first.Password, PasswordAt: first.PasswordAt, Roles: []access.RoleID{}, Warehouses: []stock.Warehouse{"SHA"}, Handle: make([]byte, 32),
-			Factors: []access.Factor{{ID: 1, Kind: access.FactorPasskey, Secret: []byte{1}, Credential: []byte("id"), Name: "phone"}}})
+			Factors: append([]access.Factor{{ID: 1, Kind: access.FactorPasskey, Secret: []byte{1}, Credential: []byte("id"), Name: "phone"}}, more...)})
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -43,6 +43,11 @@ func TestOnlyAPasskey(t *testing.T) {
 	in(h, "depot.example").want(200, "/login/code", `data-passkey="get"`)
 	r := in(h, "").want(200, "/login/code", "works only under depot.example", h.server.address, "add an authenticator")
 	r.post("/login/code", "code", "123456").want(401, "/login/code", "works only under depot.example")
+	// With an authenticator too, its code serves where the passkey does not.
+	h.repeated("zhao", access.Factor{ID: 2, Kind: access.FactorTOTP, Secret: []byte("12345678901234567890")})
+	r = h.reader()
+	r.get("/login").post("/login", "username", "zhao", "password", sentence).want(200, "/login/code", `id="code"`, "Passkeys work only under depot.example", "6 digits")
+	r.post("/login/code", "code", h.code("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")).want(200, "/")
 	h = newHouseAt(t, identity.ASVS, "")
 	h.first()
 	in(h, "").want(200, "/login/code", "passkeys are not set up here", "add an authenticator")

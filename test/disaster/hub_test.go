@@ -22,11 +22,13 @@ func TestHubRestored(t *testing.T) {
 		s.scan(p, 2)
 	}
 	s.settled()
+	s.hire("wang")
 	s.stopHub("old")
 	must(t, s.Hub.Start(t.Context()))
 	for _, p := range s.Players {
 		s.scan(p, 3)
 	}
+	s.knows("wang")
 	must(t, s.Quiet(t.Context()))
 	head, err := s.Edges[0].CLI(t.Context(), "head")
 	must(t, err)
@@ -55,6 +57,7 @@ func TestHubRestored(t *testing.T) {
 		s.scan(p, 1)
 	}
 	s.settled()
+	s.knows("wang") // read anew from the beginning, what was sealed before the restore too
 }
 
 // TestHubForked: two copies of the hub go on side by side. A node that has co-signed the one refuses the other,
