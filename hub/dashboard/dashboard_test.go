@@ -108,7 +108,8 @@ func (m *memory) Nodes(context.Context, access.Places) (Nodes, error) {
 	}
 	return Nodes{
 		Nodes: []Node{{ID: "sha-1", Warehouse: "SHA", Epoch: 1, Sequence: 7, LastSeen: then, Witnessed: 40, WitnessedLog: 1, Dispute: "fork"},
-			{ID: "bjs-1", Warehouse: "BJS", Revoked: true}, {ID: "bjs-2", Warehouse: "BJS", Dispute: "two_live"}, {ID: "bjs-3", Warehouse: "BJS"}},
+			{ID: "bjs-1", Warehouse: "BJS", Revoked: true}, {ID: "bjs-2", Warehouse: "BJS", Dispute: "two_live"}, {ID: "bjs-3", Warehouse: "BJS", People: "awaited"},
+			{ID: "bjs-4", Warehouse: "BJS", LastSeen: then, People: "clear"}, {ID: "bjs-5", Warehouse: "BJS", LastSeen: then, People: "awaited"}, {ID: "bjs-6", Warehouse: "BJS", LastSeen: then, People: "sealed"}},
 		Held: []Held{{Hash: "feedbeef00000000", Node: "sha-1", Epoch: 1, Sequence: 7, Changes: 3, Reason: "fork", Since: then}, {Hash: "ab", Node: "sha-1", Reason: "news"}}}, nil
 }
 
