@@ -1,13 +1,19 @@
 package disaster_test
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
+	"testing"
 
 	edge "stockade/edge/store"
 	hub "stockade/hub/store"
 	"stockade/internal/identity"
 	"stockade/internal/vault"
+	"stockade/protocol/access"
 	"stockade/protocol/change"
+	"stockade/protocol/feed"
 	"stockade/test/play"
 	"stockade/test/rig"
 )
@@ -57,4 +63,57 @@ func (s *site) knows(name string) {
 			return good, err
 		}))
 	}
+}
+
+// TestPeopleOnANewCard: a node whose card was stolen gets another one, which learns its people anew; what is said from then on the old card can not read.
+func TestPeopleOnANewCard(t *testing.T) {
+	s := newSite(t, play.Options{})
+	one := s.Edges[0]
+	s.hire("wang")
+	s.restartHub()
+	s.knows("wang")
+
+	s.Players[0].Detach()
+	one.Kill()
+	var stolen edge.Enrolment
+	must(t, play.WithStore(t.Context(), one, func(store *edge.Store) error {
+		return store.View(t.Context(), func(tx *edge.Tx) (err error) { stolen, err = tx.Enrolment(); return err })
+	}))
+	must(t, os.Rename(one.Data(), filepath.Join(s.Rig.Dir, "stolen")))
+	must(t, os.MkdirAll(one.Data(), 0o700))
+	must(t, one.Enrol(t.Context(), s.Hub, "--replace"))
+	must(t, one.Start(t.Context()))
+	s.knows("wang")
+	s.hire("li")
+	s.restartHub()
+	s.knows("li")
+
+	key, err := access.SealingKey(stolen.Seed)
+	must(t, err)
+	opened := map[access.Account]error{}
+	must(t, play.WithHub(t.Context(), s.Hub, func(store *hub.Store) error {
+		return store.View(t.Context(), func(v *hub.View) error {
+			news, err := v.NewsAfter(feed.Rights(stolen.Trust.Warehouse), 0, 10_000)
+			for _, n := range news {
+				if u, err := access.Unpack(n.Entry); err == nil {
+					if sealed, ok := u.(access.Sealed); ok {
+						_, opened[sealed.Account] = sealed.Open(key, access.Place{Org: stolen.Trust.Org, Warehouse: stolen.Trust.Warehouse})
+					}
+				}
+			}
+			return err
+		})
+	}))
+	for _, name := range []access.Account{"wang", "li"} { // the last word of each
+		if !errors.Is(opened[name], access.ErrNoReader) {
+			t.Errorf("the stolen card reads on about %s: %v", name, opened[name])
+		}
+	}
+}
+
+// restartHub starts the hub again, in good order.
+func (s *site) restartHub() {
+	s.t.Helper()
+	must(s.t, s.Hub.Process.Stop())
+	must(s.t, s.Hub.Start(s.t.Context()))
 }
