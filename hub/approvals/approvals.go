@@ -51,6 +51,15 @@ type Service struct {
 	Policy func(*store.View) (access.Policy, error)
 	// Subject returns what the accounts know of a person: roles, warehouses and whether the account is disabled.
 	Subject func(context.Context, access.Account) (access.Subject, error)
+	// Lent tells the nodes, in the transaction of the change, that what is lent to somebody has changed; nil where there are none.
+	Lent func(*store.Tx, access.Account) error
+}
+
+func (s *Service) lent(tx *store.Tx, to access.Account) error {
+	if s.Lent == nil {
+		return nil
+	}
+	return s.Lent(tx, to)
 }
 
 const day = int64(24 * time.Hour / time.Millisecond)
@@ -333,8 +342,11 @@ func (s *Service) effect(tx *store.Tx, p approval.Process) error {
 		if err != nil {
 			return err
 		}
-		return tx.AddTemporary(p.Request.By.Account, string(Fold(p.Request.By.Account)), access.Temporary{ID: access.TemporaryID(p.Request.ID), Grant: grantOf(a), Reason: p.Request.Reason,
-			Approver: p.Approver(), From: p.Closed, Until: a.Until})
+		if err := tx.AddTemporary(p.Request.By.Account, string(Fold(p.Request.By.Account)), access.Temporary{ID: access.TemporaryID(p.Request.ID), Grant: grantOf(a), Reason: p.Request.Reason,
+			Approver: p.Approver(), From: p.Closed, Until: a.Until}); err != nil {
+			return err
+		}
+		return s.lent(tx, p.Request.By.Account)
 	}
 	return nil
 }
@@ -398,6 +410,9 @@ func (s *Service) EndGrant(ctx context.Context, who identity.Person, id access.T
 		if err := tx.EndTemporary(id, who.Account); err != nil {
 			return err
 		}
+		if err := s.lent(tx, t.Account); err != nil {
+			return err
+		}
 		return s.Recorder.Record(tx, whoIs(who), endEntry(ActEnded, t))
 	})
 }
@@ -459,6 +474,9 @@ func (s *Service) Due(ctx context.Context) error {
 		}
 		for _, t := range grants {
 			if err := tx.EndTemporary(t.ID, ""); err != nil {
+				return err
+			}
+			if err := s.lent(tx, t.Account); err != nil {
 				return err
 			}
 			if err := s.Recorder.Record(tx, auditlog.Hub(), endEntry(ActExpired, t)); err != nil {

@@ -243,13 +243,17 @@ func (tx *Tx) say(w stock.Warehouse, v any, name string, gone bool) error {
 }
 
 // SayMember tells the nodes of its warehouses about a person, and takes the person back from warehouses that it no longer
-// works in. Each feed learns of its own warehouse only.
+// works in, with what is lent to the person for a time. Each feed learns of its own warehouse only.
 func (tx *Tx) SayMember(m access.Member) error {
 	list, err := tx.RightsWarehouses()
 	if err != nil {
 		return err
 	}
-	for _, w := range m.Warehouses {
+	lent, err := tx.lentTo(m)
+	if err != nil {
+		return err
+	}
+	for _, w := range slices.Concat(m.Warehouses, lent.guest) {
 		if !slices.Contains(list, w) {
 			list = append(list, w)
 			p, err := tx.Policy()
@@ -262,13 +266,12 @@ func (tx *Tx) SayMember(m access.Member) error {
 		}
 	}
 	for _, w := range list {
-		one := access.Member{Account: m.Account, Withdrawn: true}
-		if slices.Contains(m.Warehouses, w) {
-			one = m
-			one.Warehouses = []stock.Warehouse{w}
-		}
+		one := lent.member(m, w)
 		if err := tx.say(w, one, string(m.Account), one.Withdrawn); err != nil {
 			return fmt.Errorf("tell %s about %s: %w", w, m.Account, err)
+		}
+		if err := tx.sayLent(w, lent.subject(m, w)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -38,7 +38,8 @@ func (h *hub) openRequests(people *identity.Service) (*approvals.Service, *expor
 			s := approvals.SubjectOf(identity.Person{Account: account.Name, Roles: account.Roles, Warehouses: account.Warehouses})
 			s.Disabled = account.Disabled
 			return s, err
-		}}
+		},
+		Lent: func(tx *store.Tx, to access.Account) error { return sayLent(tx, people, to) }}
 	e := &exports.Service{Store: h.store, Recorder: h.recorder, Approvals: a, Zone: h.cfg.zone(), Decide: h.decideList, Movements: exportedMovements,
 		Limits: exports.Limits{Free: h.cfg.Exports.Free, Quota: h.cfg.Exports.Quota, Keep: exports.DefaultLimits.Keep}}
 	return a, e

@@ -82,6 +82,18 @@ func (h *hub) sayMember(vtx *vault.Tx, people *identity.Service, account string)
 	return h.store.Within(vtx, h.recorder.Clock(), func(tx *store.Tx) error { return tx.SayMember(m) })
 }
 
+// sayLent tells nodes that what is lent to somebody has changed: who it is lent to may be new to some of them.
+func sayLent(tx *store.Tx, people *identity.Service, to access.Account) error {
+	m, err := people.Member(tx.Vault(), string(to))
+	if errors.Is(err, identity.ErrNobody) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return tx.SayMember(m)
+}
+
 // sayRights sees to it that every feed of rights says what is: after the first start of a program that knows them, and
 // when the configuration has changed whose second factor is asked for. What was said before is not said again.
 func (s *server) sayRights(ctx context.Context, people *identity.Service) error {

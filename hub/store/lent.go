@@ -1,0 +1,86 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+
+	"stockade/internal/vault"
+	"stockade/protocol/access"
+	"stockade/protocol/stock"
+)
+
+// Vault returns the transaction, for those who keep tables of their own in the same store.
+func (v *View) Vault() *vault.Tx { return v.tx }
+
+// Permissions for a time at nodes. One that names a warehouse is used there, too: while it counts, the nodes of that warehouse know the person, as a
+// member without roles where the person does not work there. One for all warehouses is used at the hub and where the person works, since nobody's password
+// is to lie at every node for its sake.
+
+// lent is what nodes are told of a person beside what the accounts say.
+type lent struct {
+	grants []access.Temporary
+	guest  []stock.Warehouse // where the person does not work and is known because of a grant; ascending
+}
+
+// lentTo returns what counts for a person; a disabled one has nothing.
+func (v *View) lentTo(m access.Member) (l lent, err error) {
+	if m.Disabled || m.Withdrawn {
+		return l, nil
+	}
+	if l.grants, err = v.Temporaries(m.Account); err != nil {
+		return l, err
+	}
+	for _, t := range l.grants {
+		for _, w := range t.Grant.Scope.Warehouses {
+			if t.Grant.Scope.Reach == access.Listed && !slices.Contains(m.Warehouses, w) && !slices.Contains(l.guest, w) {
+				l.guest = append(l.guest, w)
+			}
+		}
+	}
+	slices.Sort(l.guest)
+	return l, nil
+}
+
+// member returns a person as the nodes of a warehouse need to know them: with their roles where they work, without any as a guest, and
+// as withdrawn elsewhere.
+func (l lent) member(m access.Member, w stock.Warehouse) access.Member {
+	works := slices.Contains(m.Warehouses, w)
+	if !works && !slices.Contains(l.guest, w) {
+		return access.Member{Account: m.Account, Withdrawn: true}
+	}
+	m.Warehouses = []stock.Warehouse{w}
+	if !works {
+		m.Roles = []access.RoleID{}
+	}
+	return m
+}
+
+// subject returns what is lent to a person at a warehouse where they are known. Other warehouses of a grant are not told.
+func (l lent) subject(m access.Member, w stock.Warehouse) access.Subject {
+	s := access.Subject{Account: m.Account}
+	if !slices.Contains(m.Warehouses, w) && !slices.Contains(l.guest, w) {
+		return s
+	}
+	for _, t := range l.grants {
+		switch t.Grant.Scope.Reach {
+		case access.Everywhere:
+		case access.Listed:
+			if !slices.Contains(t.Grant.Scope.Warehouses, w) {
+				continue
+			}
+			t.Grant.Scope.Warehouses = []stock.Warehouse{w}
+		default:
+			continue
+		}
+		s.Temporary = append(s.Temporary, t)
+	}
+	return s
+}
+
+// sayLent tells a warehouse's nodes what is lent to a person there, and takes back what was.
+func (tx *Tx) sayLent(w stock.Warehouse, s access.Subject) error {
+	if err := tx.say(w, s, string(s.Account), len(s.Temporary) == 0); err != nil {
+		return fmt.Errorf("tell %s what is lent to %s: %w", w, s.Account, err)
+	}
+	return nil
+}
