@@ -34,14 +34,15 @@ type Badges interface {
 	Read(ctx context.Context, code string) (Holder, error)
 	// Enter judges a PIN and returns who works from now on. Refusals are the caller's to put into words.
 	Enter(ctx context.Context, h Holder, pin, station, address string) (Worker, error)
-	// Holds reports whether the badge is still good.
-	Holds(ctx context.Context, badge string) (bool, error)
+	// Holds reports whether the badge is still good and its person may still work here.
+	Holds(ctx context.Context, h Holder) (bool, error)
 }
 
 // Holder is a person whose badge was read.
 type Holder struct {
-	Name  string // what the person is called
-	Badge string // public name of the badge; not what it says
+	Name    string // what the person is called
+	Account string
+	Badge   string // public name of the badge; not what it says
 }
 
 // Conditions of badges.
@@ -241,7 +242,7 @@ func (s *Station) sweep(ctx context.Context) error {
 	}
 	s.deskMu.Unlock()
 	if code == "" {
-		good, err := s.config.Badges.Holds(ctx, d.holder.Badge)
+		good, err := s.config.Badges.Holds(ctx, d.holder)
 		if err != nil {
 			return fmt.Errorf("station %s: %w", s.config.Name, err)
 		}

@@ -136,7 +136,7 @@ func Tidy(s access.Subject) access.Subject {
 }
 
 func whoIs(p identity.Person) auditlog.Who {
-	return auditlog.Who{Actor: p.Actor(), Session: p.Session, Terminal: p.Address}
+	return auditlog.Who{Actor: p.Actor(), Session: p.Session, Terminal: p.Address, Lent: p.Lent}
 }
 
 // NewID returns a name that was never used: a letter and 60 random bits in letters that are hard to mistake for each other.

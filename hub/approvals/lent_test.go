@@ -10,6 +10,7 @@ import (
 	"stockade/hub/store"
 	"stockade/internal/identity"
 	"stockade/protocol/access"
+	"stockade/protocol/change"
 	"stockade/protocol/delivery"
 	"stockade/protocol/feed"
 	"stockade/protocol/stock"
@@ -126,4 +127,38 @@ func TestNodesAreTold(t *testing.T) {
 	hubtest.Check(t, o.EndGrant(t.Context(), hq, access.TemporaryID(two), false))
 	want("ended early", "CTU", none)
 	want("ended early", "SHA", 1, whole)
+}
+
+// TestUsesAreCounted: the hub counts what its own people and what nodes say of a grant, once for each entry, and passes over grants that it does not know.
+func TestUsesAreCounted(t *testing.T) {
+	o := open(t)
+	n := o.Node("sha-1", "SHA")
+	id := o.asked(li, "stock.export", 48*time.Hour, "SHA")
+	hubtest.Check(t, o.Approve(t.Context(), wang, id, o.seen(id)))
+	used := func() (u store.GrantUse) {
+		o.View(func(v *store.View) (err error) { u, err = v.UseOf(access.TemporaryID(id)); return err })
+		return u
+	}
+	entry := func(id string) change.Change {
+		c, err := change.OfEntry(hubtest.Meta(), change.Entry{Act: change.ActGrantUsed, Object: id, Outcome: "ok", Detail: map[string]string{"request": "GET /stock"}})
+		hubtest.Check(t, err)
+		return c
+	}
+	if u := used(); u != (store.GrantUse{}) {
+		t.Errorf("before any use: %+v", u)
+	}
+	batch := n.Cut(entry(id), entry("A-nobody-knows"))
+	o.Process(batch)
+	o.Process(batch) // delivered twice
+	if u := used(); u.Times != 1 || u.What != "GET /stock" || u.Place != "sha-1" || u.Last.IsZero() {
+		t.Errorf("after a node's word: %+v", u)
+	}
+	o.Update(func(tx *store.Tx) error { return tx.CountUse(access.TemporaryID(id), o.Now(), "POST /exports", "hub") })
+	if u := used(); u.Times != 2 || u.Place != "hub" {
+		t.Errorf("after a use at the hub: %+v", u)
+	}
+	o.Update(func(tx *store.Tx) error { return tx.CountUse(access.TemporaryID(id), o.Now().Add(-time.Hour), "late", "sha-2") })
+	if u := used(); u.Times != 3 || u.Place != "hub" {
+		t.Errorf("after the word of a node that was away: %+v", u)
+	}
 }

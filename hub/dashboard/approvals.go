@@ -72,6 +72,9 @@ type GrantRow struct {
 	EndedAt     time.Time // zero while it counts
 	EndedBy     string
 	Active      bool // at this moment
+	Uses        int64
+	UsedAt      time.Time // last, zero for never
+	UsedIn      string    // node, or the hub
 }
 
 // RequestDoc is a request with all that an approver has to see.
@@ -198,7 +201,7 @@ type stepView struct {
 func (d *dashboard) getRequest(v *web.Visit) error { return d.showRequest(v, "") }
 
 func (d *dashboard) showRequest(v *web.Visit, problem string) error {
-	doc, err := d.Request(v.UserContext(), v.Person, v.Params("id"), v.May(seeAllRequests))
+	doc, err := d.Request(v.UserContext(), v.Person, v.Params("id"), v.Uses(seeAllRequests))
 	if err != nil {
 		return err
 	}
@@ -343,7 +346,7 @@ func (d *dashboard) withdrawRequest(v *web.Visit) error {
 }
 
 func (d *dashboard) endGrant(v *web.Visit) error {
-	return d.acted(v, d.EndGrant(v.UserContext(), v.Person, v.Params("id"), v.May(approveGrants)))
+	return d.acted(v, d.EndGrant(v.UserContext(), v.Person, v.Params("id"), v.Uses(approveGrants)))
 }
 
 // acted shows the request as it is now, and what an act was refused for.

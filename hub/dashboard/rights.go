@@ -103,7 +103,7 @@ func (d *dashboard) rightsRoutes() []web.Route {
 // mayDraft lets those through who may save what they draft, once they have given a factor again.
 func mayDraft(h web.Handler) web.Handler {
 	return func(v *web.Visit) error {
-		if !v.May(RolesWrite) {
+		if !v.Uses(RolesWrite) {
 			return web.Fail(fiber.StatusForbidden, "error.forbidden")
 		}
 		return h(v)

@@ -53,7 +53,7 @@ func (d *dashboard) look(v *web.Visit) (l look, err error) {
 		return l, err
 	}
 	l.policy, l.HasDraft = now.Policy, !draft.Empty()
-	if l.Draft = l.HasDraft && v.Query("draft") == "1" && v.May(RolesWrite); l.Draft {
+	if l.Draft = l.HasDraft && v.Query("draft") == "1" && v.Uses(RolesWrite); l.Draft {
 		l.policy = draft.Apply(base.Policy)
 	}
 	if l.engine, err = access.Compile(l.policy); err != nil {

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"stockade/internal/vault"
 	"stockade/protocol/access"
@@ -75,6 +77,39 @@ func (l lent) subject(m access.Member, w stock.Warehouse) access.Subject {
 		s.Temporary = append(s.Temporary, t)
 	}
 	return s
+}
+
+// GrantUse is how a permission for a time was used. The zero GrantUse: never.
+type GrantUse struct {
+	Times int64
+	Last  time.Time
+	What  string // was done last
+	Place string // node where it was, or the hub
+}
+
+// CountUse notes that a grant was used, once for each entry that says so. One that the hub does not know is passed over.
+func (tx *Tx) CountUse(id access.TemporaryID, at time.Time, what, place string) error {
+	_, err := tx.tx.Exec(`INSERT INTO temporary_use (grant_id, times, last_at, last, place) SELECT id, 1, ?2, ?3, ?4 FROM temporary_grant WHERE id = ?1
+		ON CONFLICT (grant_id) DO UPDATE SET times = times + 1, last = iif(excluded.last_at >= last_at, excluded.last, last),
+			place = iif(excluded.last_at >= last_at, excluded.place, place), last_at = max(last_at, excluded.last_at)`, string(id), at.UnixMilli(), what, place)
+	if err != nil {
+		return fmt.Errorf("count a use of grant %s: %w", id, err)
+	}
+	return nil
+}
+
+// UseOf returns how often a grant was used, and when last.
+func (v *View) UseOf(id access.TemporaryID) (u GrantUse, err error) {
+	var at int64
+	err = v.tx.QueryRow(`SELECT times, last_at, last, place FROM temporary_use WHERE grant_id = ?1`, string(id)).Scan(&u.Times, &at, &u.What, &u.Place)
+	if errors.Is(err, vault.ErrNoRows) {
+		return GrantUse{}, nil
+	}
+	if err != nil {
+		return GrantUse{}, fmt.Errorf("read uses of grant %s: %w", id, err)
+	}
+	u.Last = timeOf(at)
+	return u, nil
 }
 
 // sayLent tells a warehouse's nodes what is lent to a person there, and takes back what was.

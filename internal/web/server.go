@@ -273,6 +273,11 @@ func (s *Server) serve(r Route) fiber.Handler {
 		if !d.Allowed {
 			return v.refuse(access.Permission(r.Permission), d.Reason)
 		}
+		if d.Reason == access.GrantedForATime { // what it opens beside standing grants is noted where rows and things are asked for
+			if err := v.use(r.Permission, d, v.acts()); err != nil {
+				return err
+			}
+		}
 		if r.Camera {
 			v.Set("Permissions-Policy", permissions(true, ""))
 		}

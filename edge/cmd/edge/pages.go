@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -534,6 +536,11 @@ func (n *node) made(p identity.Person) change.Meta {
 
 // record adds an audit entry about a person to the outbox, in the transaction of what it records.
 func (n *node) record(tx *vault.Tx, e change.Entry, p identity.Person) error {
+	if len(p.Lent) > 0 {
+		d := map[string]string{"grants": strings.Join(p.Lent, " ")}
+		maps.Copy(d, e.Detail)
+		e.Detail = d
+	}
 	c, err := change.OfEntry(n.made(p), e)
 	if err != nil {
 		return err

@@ -220,11 +220,16 @@ func (p pages) requestRow(v *store.View, a approval.Process) (dashboard.RequestR
 	if errors.Is(err, store.ErrNotFound) {
 		return row, nil
 	}
+	if err != nil {
+		return row, err
+	}
 	row.Grant = &dashboard.GrantRow{Approver: t.Approver, From: approval.Time(t.From), Until: approval.Time(t.Until), EndedAt: t.EndedAt, EndedBy: t.EndedBy,
 		Active: t.EndedAt.IsZero() && now.UnixMilli() < t.Until}
 	if row.Grant.EndedAt.IsZero() && !row.Grant.Active {
 		row.Grant.EndedAt = row.Grant.Until
 	}
+	u, err := v.UseOf(t.ID)
+	row.Grant.Uses, row.Grant.UsedAt, row.Grant.UsedIn = u.Times, u.Last, u.Place
 	return row, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"stockade/internal/web"
 	"stockade/protocol/access"
 	"stockade/protocol/change"
+	"stockade/protocol/stock"
 )
 
 // policy returns the policy that counts.
@@ -26,7 +27,7 @@ func (s *server) newDesk(ctx context.Context) (*rights.Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rights.New(rights.Options{Now: time.Now, Zone: s.cfg.zone(), Refused: s.recordRefusal, Lent: s.lent}, p)
+	return rights.New(rights.Options{Now: time.Now, Zone: s.cfg.zone(), Refused: s.recordRefusal, Lent: s.lent, Used: s.recordUse}, p)
 }
 
 // lent returns the permissions that a person has for a time, and whom the person looks after. While they can not be read there are none.
@@ -58,6 +59,14 @@ func (s *server) loadRights(ctx context.Context) error {
 func (s *server) recordRefusal(ctx context.Context, who identity.Person, r rights.Refusal) error {
 	e := change.Entry{Act: r.Act(), Object: string(r.Permission), Outcome: "refused", Detail: r.Detail()}
 	return s.recorder.Act(ctx, whoIs(who), e, func(*store.Tx) error { return nil })
+}
+
+// recordUse logs that a person used a temporary grant.
+func (s *server) recordUse(ctx context.Context, who identity.Person, u rights.Use) error {
+	e := change.Entry{Act: change.ActGrantUsed, Object: string(u.Grant), Detail: u.Detail()}
+	return s.recorder.Act(ctx, whoIs(who), e, func(tx *store.Tx) error {
+		return tx.CountUse(u.Grant, tx.Now(), u.Request, string(stock.HubNode))
+	})
 }
 
 // roles are those that the policy lets people be given.
