@@ -88,24 +88,6 @@ func Rules() []approval.Rule {
 	}
 }
 
-// Ask is what is asked for: a permission for a time.
-type Ask struct {
-	_          struct{} `cbor:",toarray"`
-	Permission access.Permission
-	Everywhere bool
-	Warehouses []stock.Warehouse // ascending; unless Everywhere
-	Until      int64             // Unix milliseconds, not included
-}
-
-// AskOf reads the content of a request for a permission.
-func AskOf(content []byte) (Ask, error) {
-	var a Ask
-	if err := change.UnmarshalExact(content, &a); err != nil {
-		return Ask{}, fmt.Errorf("read what is asked for: %w", err)
-	}
-	return a, nil
-}
-
 // PersonOf returns who as package approval wants to know them.
 func PersonOf(who identity.Person) approval.Person {
 	p := approval.Person{Account: access.Account(who.Account)}
@@ -162,7 +144,10 @@ func (s *Service) request(id string, who identity.Person, a Ask, reason string, 
 	case a.Until <= now.UnixMilli() || a.Until > now.Add(MaxSpan).UnixMilli():
 		return approval.Request{}, ErrSpan
 	}
-	content, err := change.Marshal(a)
+	if err := a.checkFields(); err != nil {
+		return approval.Request{}, err
+	}
+	content, err := a.content()
 	return approval.Request{ID: id, By: PersonOf(who), Content: content, Reason: strings.TrimSpace(reason), Asked: now.UnixMilli(), Until: a.Until,
 		Facts: approval.Facts{Kind: approval.Access, Permission: a.Permission, Privileged: info.Privileged, Warehouses: a.Warehouses, Everywhere: a.Everywhere}}, err
 }
@@ -271,18 +256,23 @@ func (s *Service) mayHave(v *store.View, subject access.Subject, a Ask, now time
 	return nil
 }
 
-// held reports whether subject has what a asks for already, with a fresh factor and everywhere that it asks for.
+// held reports whether subject has what a asks for already, with a fresh factor, everywhere that it asks for and with all fields.
 func (s *Service) held(engine *access.Engine, subject access.Subject, a Ask, now time.Time) bool {
 	q := access.Request{Subject: &subject, Permission: a.Permission, List: true, Time: now, StepUp: now, ClockTrusted: true, InContact: true}
 	d := engine.Decide(q)
 	if !d.Allowed {
 		return false
 	}
+	for c, open := range a.Fields {
+		if d.Fields.Of(c) < open {
+			return false
+		}
+	}
 	return d.Rows.Everything() || !a.Everywhere && !slices.ContainsFunc(a.Warehouses, func(w stock.Warehouse) bool { return !d.Rows.Any.Has(w) })
 }
 
 func grantOf(a Ask) access.Grant {
-	g := access.Grant{Permission: a.Permission, Scope: access.Scope{Reach: access.Everywhere, Whose: access.Anyone}}
+	g := access.Grant{Permission: a.Permission, Fields: a.Fields, Scope: access.Scope{Reach: access.Everywhere, Whose: access.Anyone}}
 	if !a.Everywhere {
 		g.Scope.Reach, g.Scope.Warehouses = access.Listed, a.Warehouses
 	}

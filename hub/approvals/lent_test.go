@@ -157,7 +157,9 @@ func TestUsesAreCounted(t *testing.T) {
 	if u := used(); u.Times != 2 || u.Place != "hub" {
 		t.Errorf("after a use at the hub: %+v", u)
 	}
-	o.Update(func(tx *store.Tx) error { return tx.CountUse(access.TemporaryID(id), o.Now().Add(-time.Hour), "late", "sha-2") })
+	o.Update(func(tx *store.Tx) error {
+		return tx.CountUse(access.TemporaryID(id), o.Now().Add(-time.Hour), "late", "sha-2")
+	})
 	if u := used(); u.Times != 3 || u.Place != "hub" {
 		t.Errorf("after the word of a node that was away: %+v", u)
 	}

@@ -145,6 +145,7 @@ func requestRefusal(err error) error {
 	}{
 		{approvals.ErrPermission, http.StatusUnprocessableEntity, "approval.bad_permission"},
 		{approvals.ErrScope, http.StatusUnprocessableEntity, "approval.bad_scope"},
+		{approvals.ErrFields, http.StatusUnprocessableEntity, "approval.bad_fields"},
 		{approvals.ErrSpan, http.StatusUnprocessableEntity, "approval.bad_until"},
 		{approval.ErrPast, http.StatusUnprocessableEntity, "approval.bad_until"},
 		{approval.ErrReason, http.StatusUnprocessableEntity, "approval.need_reason"},
@@ -215,6 +216,13 @@ func (p pages) requestRow(v *store.View, a approval.Process) (dashboard.RequestR
 			return row, err
 		}
 		row.What = string(c.Kind)
+	}
+	if r.Facts.Kind == approval.Access {
+		ask, err := approvals.AskOf(r.Content)
+		if err != nil {
+			return row, err
+		}
+		row.Fields = ask.Fields
 	}
 	t, err := v.TemporaryGrant(access.TemporaryID(r.ID))
 	if errors.Is(err, store.ErrNotFound) {
@@ -328,7 +336,7 @@ func (p pages) Ask(ctx context.Context, who identity.Person, id string, f dashbo
 	if err != nil {
 		return "", web.Fail(http.StatusUnprocessableEntity, "approval.bad_until").Because(err)
 	}
-	a := approvals.Ask{Permission: access.Permission(f.Permission), Everywhere: f.Everywhere, Until: until.UnixMilli()}
+	a := approvals.Ask{Permission: access.Permission(f.Permission), Everywhere: f.Everywhere, Until: until.UnixMilli(), Fields: f.Fields}
 	known, err := p.Warehouses(ctx, access.Places{All: true})
 	if err != nil {
 		return "", err
