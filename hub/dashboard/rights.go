@@ -57,6 +57,8 @@ type Rights interface {
 	Places(ctx context.Context) ([]stock.Warehouse, error)
 	// Staff returns everybody with an account.
 	Staff(ctx context.Context) ([]rights.Person, error)
+	// StaffNow returns the same with what people have for a time.
+	StaffNow(ctx context.Context) ([]rights.Person, error)
 
 	Draft(ctx context.Context, by identity.Person) (rights.Draft, error)
 	// PutDraft keeps a draft and returns its revision. ErrDraftChanged says that d.Rev is not the one that is kept.
