@@ -13,12 +13,15 @@ import (
 // OnMember lets fn take in what the hub says of a person, in the transaction of the chunk that says so. It is set before the uplink runs.
 func (s *Store) OnMember(fn func(*vault.Tx, access.Member) error) { s.member = fn }
 
+// OnSessionsEnd lets fn end all sessions because the hub has ended everybody's, in the transaction of the chunk that says so. It is set before the uplink runs.
+func (s *Store) OnSessionsEnd(fn func(*vault.Tx) error) { s.sessionsEnd = fn }
+
 // RightsChanged is sent to after a commit that took in entries of the feed of rights.
 func (s *Store) RightsChanged() <-chan struct{} { return s.rights }
 
 // isRights reports whether an entry is of the feed of rights and may act: in other feeds such an entry means nothing.
 func isRights(at delivery.FeedPlace, e feed.Entry, tx *Tx) bool {
-	return at.Feed == feed.Rights(tx.memo.warehouse) && e.Kind >= access.KindRole && e.Kind <= access.KindMember
+	return at.Feed == feed.Rights(tx.memo.warehouse) && (e.Kind >= access.KindRole && e.Kind <= access.KindMember || e.Kind == access.KindEnding)
 }
 
 // putRights keeps an entry in the place of the one before about the same, and lets accounts follow. One whose id can not be read is kept
@@ -35,6 +38,9 @@ func (tx *Tx) putRights(at delivery.FeedPlace, place int, e feed.Entry) error {
 	tx.rights = true
 	if err := tx.exec("rights", `INSERT INTO rights_entry (kind, name, entry) VALUES (?1, ?2, ?3) ON CONFLICT (kind, name) DO UPDATE SET entry = excluded.entry`, int64(e.Kind), name, b); err != nil {
 		return err
+	}
+	if e.Kind == access.KindEnding && tx.sessionsEnd != nil {
+		return tx.sessionsEnd(tx.tx)
 	}
 	if e.Kind != access.KindMember || tx.member == nil {
 		return nil

@@ -41,6 +41,8 @@ type Store struct {
 	queued  chan struct{}
 	rights  chan struct{}
 	member  func(*vault.Tx, access.Member) error // see OnMember
+
+	sessionsEnd func(*vault.Tx) error // see OnSessionsEnd
 	memo    *memo                                // belongs to the act that runs
 }
 
@@ -75,6 +77,8 @@ type Tx struct {
 
 	rights bool // the feed of rights had news
 	member func(*vault.Tx, access.Member) error
+
+	sessionsEnd func(*vault.Tx) error
 
 	bytes []byte      // of the movement that is being posted, until its row is there
 	heard clock.Stamp // highest stamp of a change that came from elsewhere
@@ -111,7 +115,7 @@ func (s *Store) begin(vtx *vault.Tx) (*Tx, error) {
 		s.memo = newMemo(vtx.Undone())
 	}
 	s.memo.trim()
-	tx := &Tx{tx: vtx, memo: s.memo, member: s.member}
+	tx := &Tx{tx: vtx, memo: s.memo, member: s.member, sessionsEnd: s.sessionsEnd}
 	return tx, tx.who()
 }
 

@@ -79,6 +79,17 @@ func (l lent) subject(m access.Member, w stock.Warehouse) access.Subject {
 	return s
 }
 
+// SaySessionsEnd tells all nodes to end the sessions that they have.
+func (tx *Tx) SaySessionsEnd() error {
+	list, err := tx.RightsWarehouses()
+	for _, w := range list {
+		if err == nil {
+			err = tx.say(w, access.Ending{ID: access.SessionsEnd, At: tx.now}, access.SessionsEnd, false)
+		}
+	}
+	return err
+}
+
 // GrantUse is how a permission for a time was used. The zero GrantUse: never.
 type GrantUse struct {
 	Times int64

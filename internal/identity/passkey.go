@@ -290,7 +290,10 @@ func (s *Service) ConfirmPasskey(ctx context.Context, who Person, host, name str
 			return err
 		}
 		next, codes, err = s.factorAdded(tx, who, "passkey_added", map[string]string{"kind": KindPasskey, "name": name, "key": fingerprint(made.ID, made.PublicKey)})
-		return err
+		if err != nil {
+			return err
+		}
+		return byKey(tx, who.Session)
 	})
 	if err == nil {
 		err = outcome
@@ -459,6 +462,7 @@ func (s *Service) StepUpPasskey(ctx context.Context, who Person, host string, an
 type Ways struct {
 	Passkey bool
 	TOTP    bool
+	Only    bool // nothing but the passkey serves, no code either
 }
 
 // Any reports whether there is a second factor at all. Recovery codes go with either.
@@ -466,7 +470,7 @@ func (w Ways) Any() bool { return w.Passkey || w.TOTP }
 
 // Ways returns what a person has.
 func (s *Service) Ways(ctx context.Context, who Person) (w Ways, err error) {
-	err = s.store.View(ctx, func(tx *vault.Tx) error { w, err = ways(tx, fold(who.Account)); return err })
+	err = s.store.View(ctx, func(tx *vault.Tx) error { w, err = s.ways(tx, fold(who.Account)); return err })
 	return w, err
 }
 
@@ -477,13 +481,17 @@ func (s *Service) WaysOfHalf(ctx context.Context, half string) (w Ways, err erro
 		if err != nil {
 			return err
 		}
-		w, err = ways(tx, key)
+		w, err = s.ways(tx, key)
 		return err
 	})
 	return w, err
 }
 
-func ways(tx *vault.Tx, key string) (w Ways, err error) {
+func (s *Service) ways(tx *vault.Tx, key string) (w Ways, err error) {
 	err = tx.QueryRow(`SELECT coalesce(sum(kind = ?2), 0) > 0, coalesce(sum(kind = ?3), 0) > 0 FROM account_factor WHERE account = ?1 AND confirmed_at IS NOT NULL`, key, KindPasskey, KindTOTP).Scan(&w.Passkey, &w.TOTP)
+	if err == nil {
+		w.Only, err = s.passkeyOnly(tx, key)
+	}
+	w.TOTP = w.TOTP && !w.Only
 	return w, err
 }

@@ -96,7 +96,7 @@ func (s *Server) askForNew(v *Visit) error {
 
 type passkeyPage struct {
 	Key     keyOffer
-	Must    bool
+	Must    identity.Must // what the person has to do first
 	Name    string
 	Problem string
 }
@@ -106,7 +106,7 @@ func (s *Server) getPasskey(v *Visit) error {
 }
 
 func (s *Server) showPasskey(v *Visit, page passkeyPage) error {
-	page.Key, page.Must = s.offer(v, "create", "/api/v1/account/passkey"), v.Person.Must == identity.MustEnrol
+	page.Key, page.Must = s.offer(v, "create", "/api/v1/account/passkey"), v.Person.Must
 	if page.Key == (keyOffer{}) {
 		return NotFound()
 	}

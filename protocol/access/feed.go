@@ -19,6 +19,7 @@ const (
 	KindExclusion feed.EntryKind = 17
 	KindSubject   feed.EntryKind = 18
 	KindMember    feed.EntryKind = 19
+	KindEnding    feed.EntryKind = 21
 )
 
 // MaxPolicy limits a whole policy, in encoded bytes.
@@ -51,7 +52,7 @@ func DecodePolicy(b []byte) (Policy, error) {
 	return p, nil
 }
 
-// Pack makes the feed's entry of v, which is a Role, an Exclusion, a Subject or a Member.
+// Pack makes the feed's entry of v, which is a Role, an Exclusion, a Subject, a Member or an Ending.
 func Pack(v any) (feed.Entry, error) {
 	var k feed.EntryKind
 	var fault error
@@ -64,6 +65,8 @@ func Pack(v any) (feed.Entry, error) {
 		k, fault = KindSubject, v.Check()
 	case Member:
 		k, fault = KindMember, v.Check()
+	case Ending:
+		k, fault = KindEnding, v.Check()
 	default:
 		fault = fmt.Errorf("feed entry of type %T", v)
 	}
@@ -74,7 +77,7 @@ func Pack(v any) (feed.Entry, error) {
 	return feed.Entry{Kind: k, Version: 1, Payload: b}, err
 }
 
-// Unpack reads an entry; it returns a Role, an Exclusion, a Subject, a Member, or change.ErrUnknown.
+// Unpack reads an entry; it returns a Role, an Exclusion, a Subject, a Member, an Ending, or change.ErrUnknown.
 func Unpack(e feed.Entry) (any, error) {
 	if e.Version == 1 {
 		switch e.Kind {
@@ -86,6 +89,8 @@ func Unpack(e feed.Entry) (any, error) {
 			return unpack[Subject](e)
 		case KindMember:
 			return unpack[Member](e)
+		case KindEnding:
+			return unpack[Ending](e)
 		}
 	}
 	return nil, fmt.Errorf("%w: feed entry kind %d version %d", change.ErrUnknown, e.Kind, e.Version)

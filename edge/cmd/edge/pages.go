@@ -510,8 +510,8 @@ func (n *node) people(ctx context.Context, stdout io.Writer) (*identity.Service,
 		Issuer: "Stockade " + string(trust.Node), PasskeyDomain: n.config.PasskeyDomain, Zone: n.config.zone(), Idle: time.Duration(n.config.SessionIdle), Max: time.Duration(n.config.SessionMax),
 		FirstRoles: []string{string(access.Manager), string(access.Lead)}, FirstAt: []string{string(trust.Warehouse)},
 		RequiresFactor: func(roles []string) bool {
-			return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(n.config.FactorRoles, r) })
-		}})
+			return anyIn(roles, n.config.FactorRoles) || anyIn(roles, n.config.PasskeyRoles)
+		}, RequiresPasskey: func(roles []string) bool { return anyIn(roles, n.config.PasskeyRoles) }})
 	if err != nil {
 		return nil, err
 	}
@@ -521,6 +521,10 @@ func (n *node) people(ctx context.Context, stdout io.Writer) (*identity.Service,
 	}
 	_, err = fmt.Fprintf(stdout, "一次性登录码 / one-time code: %s\n", code)
 	return people, err
+}
+
+func anyIn(roles, list []string) bool {
+	return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(list, r) })
 }
 
 // made returns what a change tells of its making when a person is behind it; the node itself when nobody is.

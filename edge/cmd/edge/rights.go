@@ -23,6 +23,7 @@ const defaultOffline = 14 * 24 * time.Hour
 func (n *node) openRights(ctx context.Context, people *identity.Service) (err error) {
 	n.accounts = people
 	n.store.OnMember(people.Repeat)
+	n.store.OnSessionsEnd(people.EndedEverywhere)
 	err = n.store.Update(ctx, func(tx *store.Tx) error {
 		all, err := tx.Members()
 		for _, m := range all {
