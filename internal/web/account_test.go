@@ -37,6 +37,9 @@ type house struct {
 	needs  atomic.Bool  // whether everybody needs a second factor
 	acted  atomic.Int32 // how often the fresh act was carried out
 	typed  atomic.Value // what was typed into its form
+	keys   atomic.Bool  // whether everybody needs a passkey
+	scans  chan bool    // work that a stream tells of
+	beats  chan bool
 }
 
 func (h *house) now() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
@@ -53,9 +56,9 @@ func newHouseBy(t *testing.T, rules identity.Rules) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t}
+	h := &house{t: t, scans: make(chan bool), beats: make(chan bool)}
 	h.people, err = identity.Open(t.Context(), v, identity.Options{Now: h.now, Rules: rules, PasskeyDomain: "depot.example", Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil },
-		RequiresFactor: func([]string) bool { return h.needs.Load() }})
+		RequiresFactor: func([]string) bool { return h.needs.Load() || h.keys.Load() }, RequiresPasskey: func([]string) bool { return h.keys.Load() }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +74,27 @@ func newHouseBy(t *testing.T, rules identity.Rules) *house {
 			return v.Stream(func(ctx context.Context, s *Stream) error {
 				<-ctx.Done() // it never looks whether the session goes on
 				return ctx.Err()
+			})
+		}},
+		Route{Method: "GET", Path: "/work", Permission: "x.read", Handler: func(v *Visit) error {
+			return v.Stream(func(ctx context.Context, s *Stream) error {
+				for {
+					var err error
+					select {
+					case <-h.scans:
+						err = s.Used()
+					case <-h.beats:
+						err = s.Live()
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+					if err == nil {
+						err = s.Send("done", "", nil)
+					}
+					if err != nil {
+						return err
+					}
+				}
 			})
 		}})
 	t.Cleanup(func() { _ = v.Close() })
