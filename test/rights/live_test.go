@@ -127,6 +127,7 @@ type company struct {
 	boss      *reader
 	people    map[string]*reader // at the hub, signed in
 	secrets   []string           // that nothing may ever write down
+	request   string             // of what is lent, see lend
 }
 
 var activationOf = regexp.MustCompile(`[2-9A-HJ-NP-Z]{4}(?:-[2-9A-HJ-NP-Z]{4}){5}`)
@@ -238,6 +239,7 @@ func TestEveryRoleAtEveryRoute(t *testing.T) {
 	})
 	factor := c.enrol(t, "warehouse-lead-SHA")
 	t.Run("feed", c.feed)
+	c.request = c.lend(t)
 	c.Cut()
 	t.Run("edge without uplink", func(t *testing.T) { c.tryEdge(t, edge, factor) })
 }
@@ -425,6 +427,7 @@ func (c *company) changed(t *testing.T) {
 		}
 	}
 	c.refusals(t)
+	c.takeBack(t, c.request, open["finance"])
 }
 
 // refusals stand in the hub's audit trail, few of them however often somebody tries. Neither there nor in any program's log stands a secret.
