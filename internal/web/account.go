@@ -187,7 +187,7 @@ func (s *Server) askConfirm(v *Visit, page confirmPage, status int) error {
 		return err
 	}
 	if page.Ways.Passkey {
-		page.Key = s.offer(v, "get", "/api/v1/session/passkey")
+		page.Key = s.offer(v, "get", "/api/v1/session/passkey").only(v, page.Ways)
 	}
 	v.Status(status)
 	return v.Page("confirm", page)

@@ -46,6 +46,14 @@ func (s *Server) offer(v *Visit, kind, ask string) keyOffer {
 	return keyOffer{Ask: ask, Kind: kind}
 }
 
+// only says where to go instead of offering codes, to who must use a passkey under a name where passkeys do not work.
+func (k keyOffer) only(v *Visit, w identity.Ways) keyOffer {
+	if k.Why != "" && w.Only {
+		k.Why = v.T("passkey.only_elsewhere", map[string]string{"domain": v.server.opt.Accounts.PasskeyDomain(), "host": v.host()})
+	}
+	return k
+}
+
 // passkeyFailure turns what a passkey was refused for into its sentence.
 func passkeyFailure(err error) (*Failure, bool) {
 	for _, f := range []struct {
@@ -107,6 +115,7 @@ func (s *Server) getPasskey(v *Visit) error {
 
 func (s *Server) showPasskey(v *Visit, page passkeyPage) error {
 	page.Key, page.Must = s.offer(v, "create", "/api/v1/account/passkey"), v.Person.Must
+	page.Key = page.Key.only(v, identity.Ways{Only: page.Must == identity.MustPasskey})
 	if page.Key == (keyOffer{}) {
 		return NotFound()
 	}

@@ -108,5 +108,5 @@ func TestPasskeysAlone(t *testing.T) {
 	}
 	r.do("POST", "/api/v1/act", "application/json", "{}").want(403, "/api/v1/act", "error.must_passkey")
 	bare := h.reader()
-	bare.get("/login").post("/login", "username", "Chen", "password", sentence).want(200, "/account/passkey/new", "Passkeys work only under depot.example")
+	bare.get("/login").post("/login", "username", "Chen", "password", sentence).want(200, "/account/passkey/new", "Passkeys work only under depot.example", "under a name of that domain")
 }

@@ -36,7 +36,7 @@ func (s *Server) own(cookie string) string {
 func (s *Server) ownRoutes() []Route {
 	return []Route{
 		{Method: "GET", Path: "/assets/:name", Permission: Public, Handler: s.getAsset},
-		{Method: "GET", Path: "/watermark.svg", Permission: Own, Handler: s.getWatermark},
+		{Method: "GET", Path: "/watermark.svg", Permission: Own, Handler: s.getWatermark, early: true},
 		{Method: "GET", Path: "/healthz", Permission: Public, Handler: getHealth},
 		{Method: "GET", Path: "/login", Permission: Public, Handler: s.getLogin},
 		{Method: "POST", Path: "/login", Permission: Public, Handler: s.postLogin},
@@ -110,7 +110,7 @@ func (s *Server) showCode(v *Visit, status int, page loginPage) (err error) {
 		return err
 	}
 	if page.Ways.Passkey {
-		page.Key = s.offer(v, "get", "/api/v1/login/passkey")
+		page.Key = s.offer(v, "get", "/api/v1/login/passkey").only(v, page.Ways)
 	}
 	v.Status(status)
 	return v.Page("code", page)
