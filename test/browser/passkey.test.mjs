@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, shot, sizes, steps } from "./browser.mjs";
 import { catalogue } from "./goods.mjs";
-import { inspect } from "./look.mjs";
+import { glance, inspect } from "./look.mjs";
 import { begin, join, name, password, signIn } from "./people.mjs";
 import { start } from "./rig.mjs";
 
@@ -172,7 +172,7 @@ step("a role that takes passkeys alone: one is added before anything else, and n
   await device(auditor);
   await auditor.visit(hub, "/audit");
   await auditor.page.getByText("您的角色要求用通行密钥登录。请先添加一个").waitFor();
-  await inspect(auditor, "passkey-must", ["郑审计"]);
+  await glance(auditor, "passkey-must", ["郑审计"]);
   await press("添加这个通行密钥", auditor);
   await auditor.page.getByText("添加了通行密钥").first().waitFor();
   await auditor.visit(hub, "/audit");
@@ -182,7 +182,7 @@ step("a role that takes passkeys alone: one is added before anything else, and n
   await signIn(auditor, password + "郑审计", "郑审计");
   await auditor.page.getByRole("heading", { name: "用通行密钥确认" }).waitFor();
   assert.equal(await auditor.page.locator("#code").count(), 0);
-  await inspect(auditor, "code-passkey-only");
+  await glance(auditor, "code-passkey-only");
   await press("使用通行密钥", auditor);
   await auditor.page.waitForURL(hub + "/audit");
   await auditor.leave();
@@ -192,7 +192,7 @@ step("a role that takes passkeys alone: one is added before anything else, and n
   await signIn(away, password + "郑审计", "郑审计");
   await away.page.getByText("通行密钥只能在 localhost 下的网址使用").waitFor();
   assert.equal(await away.page.locator("#code").count(), 0);
-  await inspect(away, "code-passkey-only-elsewhere");
+  await glance(away, "code-passkey-only-elsewhere");
   await away.leave();
 });
 
@@ -210,7 +210,7 @@ step("everybody's sessions are ended at once", async () => {
   await p.page.fill("#confirm", password);
   await press("确认并继续");
   await p.page.waitForURL(hub + "/people");
-  await inspect(p, "people-ended", ["赵班长", "郑审计", "孙会计", "zhao"]);
+  await glance(p, "people-ended", ["赵班长", "郑审计", "孙会计", "zhao"]);
   await other.visit(hub, "/");
   assert.equal(pathOf(other), "/login");
   await other.leave();
