@@ -43,7 +43,7 @@ type Store struct {
 	member  func(*vault.Tx, access.Member) error // see OnMember
 
 	sessionsEnd func(*vault.Tx) error // see OnSessionsEnd
-	memo    *memo                                // belongs to the act that runs
+	memo        *memo                 // belongs to the act that runs
 }
 
 // Open brings the tables of an open vault up to date. The caller closes the vault.
