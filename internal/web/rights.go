@@ -143,6 +143,9 @@ func (v *Visit) refuse(p access.Permission, why access.Reason) *Failure {
 		f = Fail(fiber.StatusForbidden, "error.out_of_contact")
 	case access.DoubtfulClock:
 		f = Fail(fiber.StatusForbidden, "error.doubtful_clock")
+		if info, _ := access.Lookup(p); !info.Privileged { // then it is a grant for a time, for hours, or after a factor that needs the clock
+			f = Fail(fiber.StatusForbidden, "error.doubtful_clock_time")
+		}
 	case access.OtherNetwork, access.OtherHours, access.NotYet, access.Ended, access.RolesExclude, access.OwnWork:
 		f = Fail(fiber.StatusForbidden, "error.forbidden_because", "why", why.Words().In(string(v.Lang)))
 	}

@@ -102,10 +102,11 @@ func TestUsesOfWhatIsLent(t *testing.T) {
 	}
 	grants := []access.Temporary{lent("case.read", "SHA"), lent("case.decide", "SHA"), lent("stock.read", "CTU")}
 	var used []string
-	var fails atomic.Bool
+	var fails, doubtful atomic.Bool
 	policy := access.Ready()
 	policy.Roles = append(policy.Roles, atHome)
 	desk, err := rights.New(rights.Options{Now: h.now, Lent: func(access.Account) access.Subject { return access.Subject{Temporary: grants} },
+		Trust: func() (bool, bool) { return !doubtful.Load(), true },
 		Used: func(_ context.Context, who identity.Person, u rights.Use) error {
 			if fails.Load() {
 				return errors.New("disk full")
@@ -170,6 +171,11 @@ func TestUsesOfWhatIsLent(t *testing.T) {
 		t.Error("what could not be recorded was done")
 	}
 	fails.Store(false)
+	doubtful.Store(true)
+	boss.get("/cases").want(403, "/cases", "Your permission for this is bound to a time")
+	boss.get("/").want(200, "/") // a role needs no clock
+	doubtful.Store(false)
+	boss.get("/cases").want(200, "/cases")
 	grants = nil
 	boss.get("/cases").want(403, "/cases")
 }
