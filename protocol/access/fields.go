@@ -18,6 +18,7 @@ var fieldsOf = map[string][]FieldClass{
 	"price":          {Cost, Price},
 	"payment":        {Amount, Name, Bank},
 	"person":         {Name, Phone, Email, Identity},
+	"field":          {Name, Phone, Address, Email, Identity, Bank}, // field.unmask: that may be seen for a reason
 }
 
 // FieldsOf returns the classes of fields that a permission can open, none for most. The list is the registry's: read it only.
