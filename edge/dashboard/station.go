@@ -191,6 +191,11 @@ func (f *follower) run(ctx context.Context) error {
 			if !ok {
 				return nil
 			}
+			if len(s.Scan) > 0 { // by the station's own scanner too: who has the page open is at work
+				if err := f.stream.Used(); err != nil {
+					return err
+				}
+			}
 			if s.Number != f.last+1 {
 				err = f.catchUp(ctx)
 			} else {

@@ -32,6 +32,9 @@ func (a *act) end() (Feedback, error) {
 	switch a.f.Outcome {
 	case Accepted:
 		a.st.Accepted++
+		if err := a.lent(); err != nil {
+			return Feedback{}, err
+		}
 	case Refused:
 		a.st.Refused++
 	}
@@ -49,6 +52,21 @@ func (a *act) end() (Feedback, error) {
 	}
 	return a.f, a.tx.PutScan(store.Scan{Station: a.s.config.Name, Time: a.f.Time, Day: a.f.Day, Outcome: string(a.f.Outcome), Code: a.f.Code, Raw: a.f.Raw,
 		Told: told, State: st, Movement: a.movement, Undo: a.st.Undo})
+}
+
+// lent says beside what was booked that the worker may do so for a time only.
+func (a *act) lent() error {
+	for _, id := range a.worker.Lent {
+		e := change.Entry{Act: change.ActGrantUsed, Object: id, Outcome: "ok", Detail: map[string]string{"request": a.f.Code + " " + a.f.Movement, "station": a.s.config.Name}}
+		c, err := change.OfEntry(a.made(), e)
+		if err != nil {
+			return err
+		}
+		if _, err := a.tx.Add(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *act) inform(code string, args map[string]string) error {

@@ -34,15 +34,16 @@ type Badges interface {
 	Read(ctx context.Context, code string) (Holder, error)
 	// Enter judges a PIN and returns who works from now on. Refusals are the caller's to put into words.
 	Enter(ctx context.Context, h Holder, pin, station, address string) (Worker, error)
-	// Holds reports whether badge and PIN are still those that were good when h was read.
+	// Holds reports whether badge and PIN are still those that were good when h was read, and their person may still work here.
 	Holds(ctx context.Context, h Holder) (bool, error)
 }
 
 // Holder is a person whose badge was read.
 type Holder struct {
-	Name  string    // what the person is called
-	Badge string    // public name of the badge; not what it says
-	PIN   time.Time // when the PIN was chosen
+	Name    string // what the person is called
+	Account string
+	Badge   string    // public name of the badge; not what it says
+	PIN     time.Time // when the PIN was chosen
 }
 
 // Conditions of badges.

@@ -27,7 +27,10 @@ const (
 var boss = identity.Person{Account: "boss"}
 
 // badges is what a node has between stations and accounts.
-type badges struct{ *identity.Service }
+type badges struct {
+	*identity.Service
+	lent []string
+}
 
 func (b badges) Read(ctx context.Context, code string) (station.Holder, error) {
 	h, err := b.ReadBadge(ctx, code)
@@ -37,12 +40,12 @@ func (b badges) Read(ctx context.Context, code string) (station.Holder, error) {
 	if errors.Is(err, identity.ErrNoPIN) {
 		err = station.ErrNoPIN
 	}
-	return station.Holder{Name: h.Display, Badge: h.Badge, PIN: h.PIN}, err
+	return station.Holder{Name: h.Display, Account: h.Account, Badge: h.Badge, PIN: h.PIN}, err
 }
 
 func (b badges) Enter(ctx context.Context, h station.Holder, pin, name, address string) (station.Worker, error) {
 	p, err := b.EnterPIN(ctx, h.Badge, pin, name, address)
-	return station.Worker{Actor: p.Account, Session: p.Session}, err
+	return station.Worker{Actor: p.Account, Session: p.Session, Lent: b.lent}, err
 }
 
 func (b badges) Holds(ctx context.Context, h station.Holder) (bool, error) {
@@ -54,6 +57,7 @@ type badgeBench struct {
 	*bench
 	people *identity.Service
 	codes  map[string]string // badge by account
+	lent   []string          // temporary grants by which people work
 }
 
 func newBadgeBench(t *testing.T, needs bool) *badgeBench {
@@ -95,7 +99,7 @@ func (b *badgeBench) restart(needs bool) {
 	now := func() time.Time { return b.now }
 	var err error
 	b.st, err = station.New(station.Config{Name: "desk", Receiving: storetest.Warehouse.Bin("RECV"), Repeat: 700 * time.Millisecond, Zone: time.UTC, Now: now,
-		Badges: badges{b.people}, NeedsBadge: needs}, b.store, clock.New(now, 0))
+		Badges: badges{b.people, b.lent}, NeedsBadge: needs}, b.store, clock.New(now, 0))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -154,6 +158,44 @@ func (b *badgeBench) actor() (actor, session string) {
 		return nil
 	})
 	return actor, session
+}
+
+// TestWorkByBadgeForATime: whatever is booked by who may scan for a time only says so in an entry beside it; what books nothing does not.
+func TestWorkByBadgeForATime(t *testing.T) {
+	b := newBadgeBench(t, true)
+	b.lent = []string{"A7-grant"}
+	b.restart(true)
+	b.begin("lilei")
+	marks := func() (n int) {
+		storetest.View(t, b.store, func(tx *store.Tx) error {
+			all, err := tx.Uncut(1, 1000, 1<<20)
+			for _, raw := range all {
+				c, err := change.Decode(raw)
+				if err != nil {
+					return err
+				}
+				if e, err := c.Entry(); err == nil && e.Act == change.ActGrantUsed {
+					if e.Object != "A7-grant" || c.Meta.Actor != "lilei" || e.Detail["station"] != "desk" {
+						t.Errorf("%+v by %s", e, c.Meta.Actor)
+					}
+					n++
+				}
+			}
+			return err
+		})
+		return n
+	}
+	if f := b.from(gun, "STK:MODE:RECEIVE"); f.Outcome != station.Info || marks() != 0 {
+		t.Errorf("a mode: %+v, %d marks", f, marks())
+	}
+	for i := range 2 {
+		if f := b.from(gun, "]C101"+tea+"\x1d10L1"); f.Outcome != station.Accepted || marks() != i+1 {
+			t.Errorf("receipt %d: %+v, %d marks", i+1, f, marks())
+		}
+	}
+	if f := b.from(gun, "nothing that is known"); f.Outcome != station.Refused || marks() != 2 {
+		t.Errorf("a refused scan: %+v, %d marks", f, marks())
+	}
 }
 
 func TestWorkByBadge(t *testing.T) {

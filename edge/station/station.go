@@ -46,6 +46,8 @@ type Worker struct {
 	Actor   string
 	Session string
 	Browser string // where it came from; empty for the station's own scanner
+	// Lent names the temporary grants without which this person would not work here by badge. Everything that they book says so in an entry beside it.
+	Lent []string
 }
 
 // Station is one scanning place. Its methods may be called by any number of goroutines; scans

@@ -23,12 +23,15 @@ type People struct {
 // OnMember lets p follow what the hub says of people. It is called before the uplink runs.
 func (s *Store) OnMember(p People) { s.people = p }
 
+// OnSessionsEnd lets fn end all sessions because the hub has ended everybody's, in the transaction of the chunk that says so. It is set before the uplink runs.
+func (s *Store) OnSessionsEnd(fn func(*vault.Tx) error) { s.sessionsEnd = fn }
+
 // RightsChanged is sent to after a commit that took in entries of the feed of rights.
 func (s *Store) RightsChanged() <-chan struct{} { return s.rights }
 
 // isRights reports whether an entry is of the feed of rights and may act: in other feeds such an entry means nothing.
 func isRights(at delivery.FeedPlace, e feed.Entry, tx *Tx) bool {
-	return at.Feed == feed.Rights(tx.memo.warehouse) && e.Kind >= access.KindRole && e.Kind <= access.KindReader
+	return at.Feed == feed.Rights(tx.memo.warehouse) && e.Kind >= access.KindRole && e.Kind <= access.KindEnding
 }
 
 // putRights keeps an entry in the place of the one before about the same, and lets accounts follow. One whose id can not be read is kept
@@ -45,6 +48,9 @@ func (tx *Tx) putRights(at delivery.FeedPlace, place int, e feed.Entry) error {
 	tx.rights = true
 	if err := tx.exec("rights", `INSERT INTO rights_entry (kind, name, entry) VALUES (?1, ?2, ?3) ON CONFLICT (kind, name) DO UPDATE SET entry = excluded.entry`, int64(e.Kind), name, b); err != nil {
 		return err
+	}
+	if e.Kind == access.KindEnding && tx.sessionsEnd != nil {
+		return tx.sessionsEnd(tx.tx)
 	}
 	if e.Kind != access.KindMember {
 		return nil

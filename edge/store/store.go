@@ -40,7 +40,9 @@ type Store struct {
 	queued  chan struct{}
 	rights  chan struct{}
 	people  People // see OnMember
-	memo    *memo  // belongs to the act that runs
+
+	sessionsEnd func(*vault.Tx) error // see OnSessionsEnd
+	memo        *memo                 // belongs to the act that runs
 }
 
 // Open brings the tables of an open vault up to date. The caller closes the vault.
@@ -74,6 +76,8 @@ type Tx struct {
 
 	rights bool // the feed of rights had news
 	people People
+
+	sessionsEnd func(*vault.Tx) error
 
 	bytes []byte      // of the movement that is being posted, until its row is there
 	heard clock.Stamp // highest stamp of a change that came from elsewhere
@@ -110,7 +114,7 @@ func (s *Store) begin(vtx *vault.Tx) (*Tx, error) {
 		s.memo = newMemo(vtx.Undone())
 	}
 	s.memo.trim()
-	tx := &Tx{tx: vtx, memo: s.memo, people: s.people}
+	tx := &Tx{tx: vtx, memo: s.memo, people: s.people, sessionsEnd: s.sessionsEnd}
 	return tx, tx.who()
 }
 

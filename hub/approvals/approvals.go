@@ -51,6 +51,15 @@ type Service struct {
 	Policy func(*store.View) (access.Policy, error)
 	// Subject returns what the accounts know of a person: roles, warehouses and whether the account is disabled.
 	Subject func(context.Context, access.Account) (access.Subject, error)
+	// Lent tells the nodes, in the transaction of the change, that what is lent to somebody has changed; nil where there are none.
+	Lent func(*store.Tx, access.Account) error
+}
+
+func (s *Service) lent(tx *store.Tx, to access.Account) error {
+	if s.Lent == nil {
+		return nil
+	}
+	return s.Lent(tx, to)
 }
 
 const day = int64(24 * time.Hour / time.Millisecond)
@@ -77,24 +86,6 @@ func Rules() []approval.Rule {
 		{ID: "export", Names: access.Text{ZH: "跨仓大批量导出由总部运营审批", EN: "large exports across warehouses: HQ operations"},
 			When: approval.Condition{Kind: approval.Export}, Steps: central},
 	}
-}
-
-// Ask is what is asked for: a permission for a time.
-type Ask struct {
-	_          struct{} `cbor:",toarray"`
-	Permission access.Permission
-	Everywhere bool
-	Warehouses []stock.Warehouse // ascending; unless Everywhere
-	Until      int64             // Unix milliseconds, not included
-}
-
-// AskOf reads the content of a request for a permission.
-func AskOf(content []byte) (Ask, error) {
-	var a Ask
-	if err := change.UnmarshalExact(content, &a); err != nil {
-		return Ask{}, fmt.Errorf("read what is asked for: %w", err)
-	}
-	return a, nil
 }
 
 // PersonOf returns who as package approval wants to know them.
@@ -127,7 +118,7 @@ func Tidy(s access.Subject) access.Subject {
 }
 
 func whoIs(p identity.Person) auditlog.Who {
-	return auditlog.Who{Actor: p.Actor(), Session: p.Session, Terminal: p.Address}
+	return auditlog.Who{Actor: p.Actor(), Session: p.Session, Terminal: p.Address, Lent: p.Lent}
 }
 
 // NewID returns a name that was never used: a letter and 60 random bits in letters that are hard to mistake for each other.
@@ -153,7 +144,10 @@ func (s *Service) request(id string, who identity.Person, a Ask, reason string, 
 	case a.Until <= now.UnixMilli() || a.Until > now.Add(MaxSpan).UnixMilli():
 		return approval.Request{}, ErrSpan
 	}
-	content, err := change.Marshal(a)
+	if err := a.checkFields(); err != nil {
+		return approval.Request{}, err
+	}
+	content, err := a.content()
 	return approval.Request{ID: id, By: PersonOf(who), Content: content, Reason: strings.TrimSpace(reason), Asked: now.UnixMilli(), Until: a.Until,
 		Facts: approval.Facts{Kind: approval.Access, Permission: a.Permission, Privileged: info.Privileged, Warehouses: a.Warehouses, Everywhere: a.Everywhere}}, err
 }
@@ -262,18 +256,23 @@ func (s *Service) mayHave(v *store.View, subject access.Subject, a Ask, now time
 	return nil
 }
 
-// held reports whether subject has what a asks for already, with a fresh factor and everywhere that it asks for.
+// held reports whether subject has what a asks for already, with a fresh factor, everywhere that it asks for and with all fields.
 func (s *Service) held(engine *access.Engine, subject access.Subject, a Ask, now time.Time) bool {
 	q := access.Request{Subject: &subject, Permission: a.Permission, List: true, Time: now, StepUp: now, ClockTrusted: true, InContact: true}
 	d := engine.Decide(q)
 	if !d.Allowed {
 		return false
 	}
+	for c, open := range a.Fields {
+		if d.Fields.Of(c) < open {
+			return false
+		}
+	}
 	return d.Rows.Everything() || !a.Everywhere && !slices.ContainsFunc(a.Warehouses, func(w stock.Warehouse) bool { return !d.Rows.Any.Has(w) })
 }
 
 func grantOf(a Ask) access.Grant {
-	g := access.Grant{Permission: a.Permission, Scope: access.Scope{Reach: access.Everywhere, Whose: access.Anyone}}
+	g := access.Grant{Permission: a.Permission, Fields: a.Fields, Scope: access.Scope{Reach: access.Everywhere, Whose: access.Anyone}}
 	if !a.Everywhere {
 		g.Scope.Reach, g.Scope.Warehouses = access.Listed, a.Warehouses
 	}
@@ -333,8 +332,11 @@ func (s *Service) effect(tx *store.Tx, p approval.Process) error {
 		if err != nil {
 			return err
 		}
-		return tx.AddTemporary(p.Request.By.Account, string(Fold(p.Request.By.Account)), access.Temporary{ID: access.TemporaryID(p.Request.ID), Grant: grantOf(a), Reason: p.Request.Reason,
-			Approver: p.Approver(), From: p.Closed, Until: a.Until})
+		if err := tx.AddTemporary(p.Request.By.Account, string(Fold(p.Request.By.Account)), access.Temporary{ID: access.TemporaryID(p.Request.ID), Grant: grantOf(a), Reason: p.Request.Reason,
+			Approver: p.Approver(), From: p.Closed, Until: a.Until}); err != nil {
+			return err
+		}
+		return s.lent(tx, p.Request.By.Account)
 	}
 	return nil
 }
@@ -398,6 +400,9 @@ func (s *Service) EndGrant(ctx context.Context, who identity.Person, id access.T
 		if err := tx.EndTemporary(id, who.Account); err != nil {
 			return err
 		}
+		if err := s.lent(tx, t.Account); err != nil {
+			return err
+		}
 		return s.Recorder.Record(tx, whoIs(who), endEntry(ActEnded, t))
 	})
 }
@@ -459,6 +464,9 @@ func (s *Service) Due(ctx context.Context) error {
 		}
 		for _, t := range grants {
 			if err := tx.EndTemporary(t.ID, ""); err != nil {
+				return err
+			}
+			if err := s.lent(tx, t.Account); err != nil {
 				return err
 			}
 			if err := s.Recorder.Record(tx, auditlog.Hub(), endEntry(ActExpired, t)); err != nil {

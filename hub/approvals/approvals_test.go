@@ -2,6 +2,7 @@ package approvals_test
 
 import (
 	"context"
+	"crypto/hpke"
 	"errors"
 	"slices"
 	"testing"
@@ -23,6 +24,7 @@ type office struct {
 	*hubtest.Hub
 	*approvals.Service
 	disabled map[access.Account]bool
+	keys     map[stock.Warehouse]hpke.PrivateKey // of nodes, see office.node
 }
 
 func person(name, role string, warehouses ...string) identity.Person {

@@ -9,6 +9,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"stockade/hub/keyring"
@@ -22,8 +24,9 @@ import (
 // node at its enrolment, or the hub itself.
 type Who struct {
 	Actor    string
-	Session  string // public name of the sign-in, empty for commands
-	Terminal string // network address, or "cli"
+	Session  string   // public name of the sign-in, empty for commands
+	Terminal string   // network address, or "cli"
+	Lent     []string // temporary grants that the act goes by; every entry names them
 }
 
 // Hub is the hub itself.
@@ -50,8 +53,11 @@ func (r *Recorder) Act(ctx context.Context, who Who, e change.Entry, fn func(*st
 
 // Record logs e in an open transaction and cuts a checkpoint.
 func (r *Recorder) Record(tx *store.Tx, who Who, e change.Entry) error {
-	if e.Detail == nil {
+	if e.Detail = maps.Clone(e.Detail); e.Detail == nil {
 		e.Detail = map[string]string{}
+	}
+	if len(who.Lent) > 0 {
+		e.Detail["grants"] = strings.Join(who.Lent, " ")
 	}
 	if e.Outcome == "" {
 		e.Outcome = "ok"

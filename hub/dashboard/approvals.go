@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/hex"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
+	"stockade/hub/rights"
 	"stockade/internal/identity"
 	"stockade/internal/web"
 	"stockade/protocol/access"
@@ -52,8 +54,9 @@ type RequestRow struct {
 	Permission access.Permission
 	Warehouses []stock.Warehouse
 	Everywhere bool
-	Rows       int64  // of an export
-	What       string // kind of an export
+	Fields     map[access.FieldClass]access.FieldAccess // that are to be opened
+	Rows       int64                                    // of an export
+	What       string                                   // kind of an export
 	Reason     string
 	Asked      time.Time
 	Until      time.Time
@@ -72,6 +75,9 @@ type GrantRow struct {
 	EndedAt     time.Time // zero while it counts
 	EndedBy     string
 	Active      bool // at this moment
+	Uses        int64
+	UsedAt      time.Time // last, zero for never
+	UsedIn      string    // node, or the hub
 }
 
 // RequestDoc is a request with all that an approver has to see.
@@ -118,6 +124,7 @@ type AskForm struct {
 	Warehouses []string
 	Until      string // as <input type="datetime-local"> writes it, by the clock of the headquarters
 	Reason     string
+	Fields     map[access.FieldClass]access.FieldAccess
 }
 
 func (d *dashboard) approvalRoutes() []web.Route {
@@ -183,6 +190,7 @@ func (d *dashboard) waitCount(ctx context.Context, who identity.Person) (int, er
 type requestView struct {
 	RequestDoc
 	Title   string
+	Opens   string // fields in words, empty for none
 	Rule    string
 	Steps   []stepView
 	Mine    bool
@@ -198,7 +206,7 @@ type stepView struct {
 func (d *dashboard) getRequest(v *web.Visit) error { return d.showRequest(v, "") }
 
 func (d *dashboard) showRequest(v *web.Visit, problem string) error {
-	doc, err := d.Request(v.UserContext(), v.Person, v.Params("id"), v.May(seeAllRequests))
+	doc, err := d.Request(v.UserContext(), v.Person, v.Params("id"), v.Uses(seeAllRequests))
 	if err != nil {
 		return err
 	}
@@ -211,6 +219,9 @@ func (d *dashboard) showRequest(v *web.Visit, problem string) error {
 		return strings.Join(out, v.T("approval.or", nil))
 	}
 	view := requestView{RequestDoc: doc, Title: doc.Permission.Title().In(lang), Rule: doc.Rule.In(lang), Mine: doc.Own, Problem: problem}
+	if len(doc.Fields) > 0 {
+		view.Opens = rights.FieldsWords(doc.Fields).In(lang)
+	}
 	inWords(v, view.Headings, view.Preview)
 	for _, s := range doc.Steps {
 		who := words(s.Roles)
@@ -246,7 +257,13 @@ type askView struct {
 	Form    AskForm
 	Groups  []askGroup
 	All     []askWarehouse
+	Fields  []askField // that the chosen permission can open
 	Problem string
+}
+
+type askField struct {
+	Name, Title string
+	Choices     []option
 }
 
 type askGroup struct {
@@ -279,7 +296,10 @@ func (d *dashboard) getAsk(v *web.Visit) error {
 	if !doc.Own || doc.Kind != approval.Access || doc.State != approval.Waiting {
 		return web.NotFound()
 	}
-	f := AskForm{Permission: string(doc.Permission), Everywhere: doc.Everywhere, Until: v.Local(doc.Until).Format(localTime), Reason: doc.Reason}
+	f := AskForm{Permission: string(doc.Permission), Everywhere: doc.Everywhere, Until: v.Local(doc.Until).Format(localTime), Reason: doc.Reason, Fields: doc.Fields}
+	if other := v.Query("permission"); other != "" { // another was chosen in the form
+		f.Permission, f.Fields = other, nil
+	}
 	for _, w := range doc.Warehouses {
 		f.Warehouses = append(f.Warehouses, string(w))
 	}
@@ -302,6 +322,17 @@ func (d *dashboard) showAsk(v *web.Visit, view askView) error {
 		view.All = append(view.All, askWarehouse{w, chosen[string(w)]})
 	}
 	lang := string(v.Lang)
+	for _, c := range access.FieldsOf(access.Permission(view.Form.Permission)) {
+		f := askField{Name: fieldName(c), Title: c.Title().In(lang)}
+		for _, a := range []access.FieldAccess{access.Hidden, access.Masked, access.Read} {
+			name := a.Title().In(lang)
+			if a == access.Hidden {
+				name = v.T("approval.field_as_is", nil)
+			}
+			f.Choices = append(f.Choices, option{strconv.Itoa(int(a)), name, view.Form.Fields[c] == a})
+		}
+		view.Fields = append(view.Fields, f)
+	}
 	for _, g := range access.Groups() {
 		group := askGroup{Title: g.Title.In(lang)}
 		for _, p := range g.Permissions {
@@ -312,10 +343,21 @@ func (d *dashboard) showAsk(v *web.Visit, view askView) error {
 	return v.Page("ask", view)
 }
 
+// fieldName is what a class of fields is called in the form.
+func fieldName(c access.FieldClass) string { return "field_" + strconv.Itoa(int(c)) }
+
 func (d *dashboard) postAsk(v *web.Visit) error {
 	f := AskForm{Permission: v.Form("permission"), Everywhere: v.Form("everywhere") == "1", Until: v.Form("until"), Reason: v.Form("reason")}
 	for _, w := range v.Context().PostArgs().PeekMulti("warehouse") {
 		f.Warehouses = append(f.Warehouses, string(w))
+	}
+	for _, c := range access.Classes() {
+		if n, err := strconv.ParseUint(v.Form(fieldName(c)), 10, 8); err == nil && n > 0 {
+			if f.Fields == nil {
+				f.Fields = map[access.FieldClass]access.FieldAccess{}
+			}
+			f.Fields[c] = access.FieldAccess(n)
+		}
 	}
 	id, err := d.Ask(v.UserContext(), v.Person, v.Params("id"), f)
 	if err != nil {
@@ -343,7 +385,7 @@ func (d *dashboard) withdrawRequest(v *web.Visit) error {
 }
 
 func (d *dashboard) endGrant(v *web.Visit) error {
-	return d.acted(v, d.EndGrant(v.UserContext(), v.Person, v.Params("id"), v.May(approveGrants)))
+	return d.acted(v, d.EndGrant(v.UserContext(), v.Person, v.Params("id"), v.Uses(approveGrants)))
 }
 
 // acted shows the request as it is now, and what an act was refused for.

@@ -155,7 +155,7 @@ func (d *dashboard) getReview(v *web.Visit) error {
 	}
 	page := reviewPage{Review: r, May: v.May(ReviewManage), Key: d.ReviewKey()}
 	page.Overdue = r.Open() && string(r.Due) < d.Now().Format(time.DateOnly)
-	page.Whole = page.May || headquarters || v.May(RightsReport)
+	page.Whole = headquarters || v.Uses(ReviewManage) || v.Uses(RightsReport)
 	me, has := rights.Person{}, map[string]bool{}
 	for _, p := range people {
 		if p.Name == v.Person.Account {
@@ -252,7 +252,7 @@ func (d *dashboard) getResult(v *web.Visit) error {
 	if err != nil {
 		return err
 	}
-	if !headquarters && !v.May(ReviewManage) && !v.May(RightsReport) { // it is about all warehouses
+	if !headquarters && !v.Uses(ReviewManage) && !v.Uses(RightsReport) { // it is about all warehouses
 		return web.Fail(fiber.StatusForbidden, "error.forbidden")
 	}
 	if r.Open() {

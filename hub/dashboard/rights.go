@@ -57,6 +57,8 @@ type Rights interface {
 	Places(ctx context.Context) ([]stock.Warehouse, error)
 	// Staff returns everybody with an account.
 	Staff(ctx context.Context) ([]rights.Person, error)
+	// StaffNow returns the same with what people have for a time.
+	StaffNow(ctx context.Context) ([]rights.Person, error)
 
 	Draft(ctx context.Context, by identity.Person) (rights.Draft, error)
 	// PutDraft keeps a draft and returns its revision. ErrDraftChanged says that d.Rev is not the one that is kept.
@@ -103,7 +105,7 @@ func (d *dashboard) rightsRoutes() []web.Route {
 // mayDraft lets those through who may save what they draft, once they have given a factor again.
 func mayDraft(h web.Handler) web.Handler {
 	return func(v *web.Visit) error {
-		if !v.May(RolesWrite) {
+		if !v.Uses(RolesWrite) {
 			return web.Fail(fiber.StatusForbidden, "error.forbidden")
 		}
 		return h(v)

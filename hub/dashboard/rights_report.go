@@ -53,13 +53,13 @@ func (d *dashboard) look(v *web.Visit) (l look, err error) {
 		return l, err
 	}
 	l.policy, l.HasDraft = now.Policy, !draft.Empty()
-	if l.Draft = l.HasDraft && v.Query("draft") == "1" && v.May(RolesWrite); l.Draft {
+	if l.Draft = l.HasDraft && v.Query("draft") == "1" && v.Uses(RolesWrite); l.Draft {
 		l.policy = draft.Apply(base.Policy)
 	}
 	if l.engine, err = access.Compile(l.policy); err != nil {
 		return l, err
 	}
-	people, err := d.Staff(v.UserContext())
+	people, err := d.StaffNow(v.UserContext())
 	if err != nil {
 		return l, err
 	}
@@ -272,6 +272,11 @@ func (d *dashboard) getWhy(v *web.Visit) error {
 	}
 	x := l.engine.Explain(q)
 	page.Asked, page.Allowed = true, x.Decision.Allowed
+	for _, list := range [][]access.Because{x.Allowing, x.Near} {
+		for i := range list {
+			list[i].Until = v.Local(list[i].Until)
+		}
+	}
 	for _, line := range x.Words() {
 		page.Lines = append(page.Lines, line.In(lang))
 	}
@@ -313,7 +318,7 @@ func (d *dashboard) report(v *web.Visit) (reportPage, error) {
 	if err != nil {
 		return reportPage{}, err
 	}
-	people, err := d.Staff(v.UserContext())
+	people, err := d.StaffNow(v.UserContext())
 	if err != nil {
 		return reportPage{}, err
 	}
@@ -376,8 +381,9 @@ func sectionOf(v *web.Visit, by rights.By, s rights.Section, r access.Report, la
 		if row.By.Role != "" {
 			one.Role = row.By.Names.In(lang)
 		}
-		if !row.Until.IsZero() {
-			one.Until = row.Until.Format(time.DateTime)
+		if row.By.Temporary != "" {
+			one.Role = v.T("rights.lent", map[string]string{"grant": string(row.By.Temporary), "approver": string(row.Approver)})
+			one.Until = v.Local(row.Until).Format("2006-01-02 15:04")
 		}
 		if row.Void != "" {
 			one.Void = row.Void.Words().In(lang)

@@ -32,6 +32,7 @@ type office struct {
 	reviews  []Review
 	items    []rights.Item
 	taken    []map[string]string
+	lent     map[access.Account][]access.Temporary
 }
 
 const hostile = `=HYPERLINK("http://x","<script>x")`
@@ -98,6 +99,13 @@ func (o *office) Places(context.Context) ([]stock.Warehouse, error) {
 	return []stock.Warehouse{"BJS", "SHA"}, nil
 }
 func (o *office) Staff(context.Context) ([]rights.Person, error) { return o.staff, nil }
+func (o *office) StaffNow(context.Context) ([]rights.Person, error) {
+	out := slices.Clone(o.staff)
+	for i := range out {
+		out[i].Temporary = o.lent[out[i].Account]
+	}
+	return out, nil
+}
 
 func (o *office) Draft(_ context.Context, by identity.Person) (rights.Draft, error) {
 	o.mu.Lock()
@@ -398,6 +406,50 @@ func TestReportIsNoFormula(t *testing.T) {
 			t.Errorf("the report by person lacks %s", mark)
 		}
 	}
+}
+
+// TestWhatIsLentIsShown: see-as, why and the report know what somebody has for a time, until when, and who approved it; when it has ended, too.
+func TestWhatIsLentIsShown(t *testing.T) {
+	hub := staffed()
+	lend := func(from time.Time) {
+		hub.lent = map[access.Account][]access.Temporary{"li": {{ID: "A-LENT", Reason: "stock-taking", Approver: "zhou", From: from.UnixMilli(), Until: from.Add(time.Hour).UnixMilli(),
+			Grant: access.Grant{Permission: "held.decide", Scope: access.Scope{Reach: access.Everywhere, Whose: access.Anyone}}}}}
+	}
+	b := open(t, hub)
+	b.signIn()
+	page := func(path string) string {
+		t.Helper()
+		status, body, _ := b.do(http.MethodGet, path, nil)
+		if status != http.StatusOK {
+			t.Fatalf("%s: %d", path, status)
+		}
+		return body
+	}
+	shows := func(path string, want bool, texts ...string) {
+		t.Helper()
+		body := page(path)
+		for _, text := range texts {
+			if strings.Contains(body, text) != want {
+				t.Errorf("%s shows %q: %t", path, text, !want)
+			}
+		}
+	}
+	const why, see, report = "/rights/why?account=li&permission=held.decide", "/rights/see?account=li", "/rights/report?by=person&q=A-LENT"
+	shows(why, false, "A-LENT", "凭临时授权")
+	shows(see, false, ">临时<")
+	shows("/rights/report?by=person", false, "A-LENT")
+	lend(then)
+	end := then.Add(time.Hour).Format("2006-01-02 15:04")
+	shows(why, true, "凭临时授权允许", "临时授权 A-LENT", "由 zhou 批准", "stock-taking", end)
+	shows(see, true, ">临时<")
+	shows(report, true, "临时授权 A-LENT（zhou 批准）", end, ">临时<")
+	if csv := page("/rights/report.csv?by=permission&q=zhou"); !strings.Contains(csv, "A-LENT") || !strings.Contains(csv, end) || !strings.Contains(csv, "临时") {
+		t.Errorf("the file says\n%s", csv)
+	}
+	lend(then.Add(-2 * time.Hour))
+	shows(why, true, "临时授权 A-LENT", "临时授权已到期")
+	shows(see, false, ">临时<")
+	shows(report, true, "临时授权已到期")
 }
 
 func TestReviewAnswers(t *testing.T) {

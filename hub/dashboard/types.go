@@ -162,7 +162,7 @@ func (c Change) Link() string {
 func (c *Change) veil() {
 	kind, _, _ := strings.Cut(c.Act, ".")
 	switch kind {
-	case "signin", "signout", "account", "factor", "session", "access":
+	case "signin", "signout", "account", "factor", "session", "access", "grant":
 		c.Actor, c.Session, c.Terminal, c.Object, c.Outcome, c.Detail = "", "", "", "", "", nil
 	}
 }

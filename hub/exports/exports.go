@@ -172,6 +172,11 @@ func (s *Service) add(tx *store.Tx, who identity.Person, q Query, e store.Export
 	if len(g.temporary) > 0 {
 		entry.Detail["temporary"] = names(g.temporary)
 	}
+	for _, id := range g.temporary {
+		if err := tx.CountUse(id, tx.Now(), act+" "+e.ID, string(stock.HubNode)); err != nil {
+			return err
+		}
+	}
 	return s.Recorder.Record(tx, whoIs(who), entry)
 }
 
@@ -188,7 +193,7 @@ func entryOf(act string, e store.ExportInfo) change.Entry {
 }
 
 func whoIs(p identity.Person) auditlog.Who {
-	return auditlog.Who{Actor: p.Actor(), Session: p.Session, Terminal: p.Address}
+	return auditlog.Who{Actor: p.Actor(), Session: p.Session, Terminal: p.Address, Lent: p.Lent}
 }
 
 // gather reads the rows of a query that who may see. It stops when there are more than any quota allows.

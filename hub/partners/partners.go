@@ -365,7 +365,7 @@ func (s *Service) Erase(ctx context.Context, who identity.Person, side Side, cod
 }
 
 func whoIs(p identity.Person) auditlog.Who {
-	return auditlog.Who{Actor: p.Actor(), Session: p.Session, Terminal: p.Address}
+	return auditlog.Who{Actor: p.Actor(), Session: p.Session, Terminal: p.Address, Lent: p.Lent}
 }
 
 // Query asks for partners of a side, by code.

@@ -17,6 +17,7 @@ type Sight struct {
 	Rows    access.Text
 	Fields  access.Text // classes of fields that are open; empty for none
 	PerRow  bool        // in some rows fields are open further
+	Lent    bool        // it, or part of it, is a permission for a time
 }
 
 // SightGroup is a part of the menu.
@@ -50,7 +51,7 @@ func see(e *access.Engine, q access.Request, info access.Info, w stock.Warehouse
 	if w != "" && d.Allowed && !within(d.Rows, w) {
 		d = access.Decision{Reason: access.OtherRows}
 	}
-	s := Sight{Info: info, Allowed: d.Allowed, Reason: d.Reason.Words(), PerRow: d.PerRow}
+	s := Sight{Info: info, Allowed: d.Allowed, Reason: d.Reason.Words(), PerRow: d.PerRow, Lent: len(d.Temporary) > 0}
 	if !d.Allowed {
 		return s
 	}
@@ -113,6 +114,7 @@ const (
 	MarkExcluded Mark = "excluded" // the person holds what excludes each other
 	MarkVoid     Mark = "void"     // it allows nothing, and Void says why
 	MarkUnheld   Mark = "unheld"   // nobody has the role
+	MarkLent     Mark = "lent"     // it is a permission for a time
 )
 
 // Filter restricts a report; empty fields do not.
@@ -132,7 +134,7 @@ func (f Filter) has(r Row) bool {
 		return true
 	}
 	t := r.Grant.Permission.Title()
-	for _, s := range []string{r.Person.Name, r.Person.Display, string(r.By.Role), r.By.Names.ZH, r.By.Names.EN, string(r.Grant.Permission), t.ZH, t.EN, string(r.By.Temporary)} {
+	for _, s := range []string{r.Person.Name, r.Person.Display, string(r.By.Role), r.By.Names.ZH, r.By.Names.EN, string(r.Grant.Permission), t.ZH, t.EN, string(r.By.Temporary), string(r.Approver)} {
 		if strings.Contains(strings.ToLower(s), find) {
 			return true
 		}
@@ -182,6 +184,7 @@ func Arrange(r access.Report, people []Person, by By, f Filter) (list []Section)
 					row.Marks = append(row.Marks, m)
 				}
 			}
+			mark(MarkLent, l.By.Temporary != "")
 			mark(MarkUnheld, l.Account == "")
 			mark(MarkVoid, l.Void != "")
 			mark(MarkDormant, row.Person.Dormant)

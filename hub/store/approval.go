@@ -180,6 +180,17 @@ func (v *View) Temporaries(folded access.Account) ([]access.Temporary, error) {
 	return out, err
 }
 
+// AllTemporaries returns the grants for a time that count, by person and id, as Temporaries does for one.
+func (v *View) AllTemporaries() (map[access.Account][]access.Temporary, error) {
+	list, err := v.temporaries(`WHERE ended_at = 0 ORDER BY id`)
+	out := map[access.Account][]access.Temporary{}
+	for _, t := range list {
+		key := access.Account(access.Fold(string(t.Account)))
+		out[key] = append(out[key], t.Temporary)
+	}
+	return out, err
+}
+
 // TemporaryGrants returns the grants of a person, those that have ended too, the newest first, at most so many. An empty account means everybody.
 func (v *View) TemporaryGrants(account access.Account, most int) ([]TemporaryGrant, error) {
 	return v.temporaries(`WHERE ?1 = '' OR account = ?1 ORDER BY from_at DESC, id LIMIT ?2`, string(account), most)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"stockade/internal/vault"
+	"stockade/protocol/access"
 	"stockade/protocol/barcode"
 	"stockade/protocol/change"
 	"stockade/protocol/feed"
@@ -91,8 +92,8 @@ func (tx *Tx) GrantNumbers(name stock.NodeID, prefix string) error {
 	return tx.putNews(feed.Locations(n.state.Warehouse), feed.Numbers{Node: name, Epoch: n.state.Head.Epoch, Prefix: prefix, First: first, Count: size})
 }
 
-// Posted implements delivery.HubStore: it notes which numbers a node says to have used, so that it is granted more in time, and to which key people are
-// sealed for it.
+// Posted implements delivery.HubStore: it notes which numbers a node says to have used, so that it is granted more in time, to which key people are
+// sealed for it, and the uses of temporary grants.
 func (tx *Tx) Posted(id stock.ID, _ []byte, c change.Change) error {
 	if c.Kind != change.KindEntry {
 		return nil
@@ -100,6 +101,9 @@ func (tx *Tx) Posted(id stock.ID, _ []byte, c change.Change) error {
 	e, err := c.Entry()
 	if err == nil && e.Act == change.ActSealing {
 		return tx.noteSealing(id.Node, e)
+	}
+	if err == nil && e.Act == change.ActGrantUsed {
+		return tx.CountUse(access.TemporaryID(e.Object), c.Meta.Time.Time(), e.Detail["request"], string(id.Node))
 	}
 	if err != nil || e.Act != change.ActNumbered {
 		return nil //nolint:nilerr // it was posted: an entry that can be read

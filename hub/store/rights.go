@@ -272,14 +272,18 @@ func covers(names []byte, readers []access.ReaderID) bool {
 	return true
 }
 
-// SayMember tells the nodes of its warehouses about a person, sealed to them, and takes the person back from warehouses that it no longer
-// works in. Each feed learns of its own warehouse only.
+// SayMember tells the nodes of its warehouses about a person, sealed to them, with what is lent to the person for a time, and takes the person back
+// from warehouses that it no longer works in. Each feed learns of its own warehouse only.
 func (tx *Tx) SayMember(m access.Member) error {
 	list, err := tx.RightsWarehouses()
 	if err != nil {
 		return err
 	}
-	for _, w := range m.Warehouses {
+	lent, err := tx.lentTo(m)
+	if err != nil {
+		return err
+	}
+	for _, w := range slices.Concat(m.Warehouses, lent.guest) {
 		if !slices.Contains(list, w) {
 			list = append(list, w)
 			p, err := tx.Policy()
@@ -292,16 +296,17 @@ func (tx *Tx) SayMember(m access.Member) error {
 		}
 	}
 	for _, w := range list {
-		var err error
-		if slices.Contains(m.Warehouses, w) {
-			one := m
-			one.Warehouses = []stock.Warehouse{w}
-			err = tx.sayMemberTo(w, one)
+		one := lent.member(m, w)
+		if one.Withdrawn {
+			err = tx.say(w, one, string(m.Account), true)
 		} else {
-			err = tx.say(w, access.Member{Account: m.Account, Withdrawn: true}, string(m.Account), true)
+			err = tx.sayMemberTo(w, one)
 		}
 		if err != nil {
 			return fmt.Errorf("tell %s about %s: %w", w, m.Account, err)
+		}
+		if err := tx.sayLent(w, lent.subject(m, w)); err != nil {
+			return err
 		}
 	}
 	return nil

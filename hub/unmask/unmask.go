@@ -111,5 +111,5 @@ func entry(act string, u access.Unmasking, detail map[string]string) change.Entr
 }
 
 func whoIs(p identity.Person) auditlog.Who {
-	return auditlog.Who{Actor: p.Actor(), Session: p.Session, Terminal: p.Address}
+	return auditlog.Who{Actor: p.Actor(), Session: p.Session, Terminal: p.Address, Lent: p.Lent}
 }

@@ -155,7 +155,11 @@ func (s *Service) factorAdded(tx *vault.Tx, who Person, notice string, detail ma
 	if err := tx.QueryRow(`SELECT count(*) FROM account_recovery WHERE account = ?1 AND used_at IS NULL`, key).Scan(&left); err != nil {
 		return Session{}, nil, err
 	}
-	if left == 0 {
+	only, err := s.passkeyOnly(tx, key)
+	if err != nil {
+		return Session{}, nil, err
+	}
+	if left == 0 && !only { // whose codes would not be taken needs none
 		if codes, err = s.newCodes(tx, key); err != nil {
 			return Session{}, nil, err
 		}
@@ -311,6 +315,16 @@ func hasFactor(tx *vault.Tx, key string) (bool, error) {
 // SignInCode ends a sign-in with the code of a second factor or a recovery code. half is what SignIn returned. Which kind of code
 // was wrong, or used before, shows neither in the answer nor in the work. ErrHalf says that the sign-in has to begin again.
 func (s *Service) SignInCode(ctx context.Context, half, code string, from From) (Session, error) {
+	err := s.store.View(ctx, func(tx *vault.Tx) error {
+		key, _, _, err := s.halfway(tx, half)
+		if err != nil {
+			return err
+		}
+		return s.takesCodes(tx, key)
+	})
+	if err != nil {
+		return Session{}, err
+	}
 	return s.finishHalf(ctx, half, from, func(tx *vault.Tx, key string) (used, error) { return s.useCode(tx, key, code) })
 }
 
@@ -415,7 +429,13 @@ func (s *Service) beginHalf(tx *vault.Tx, key string, from From) (Session, error
 func (s *Service) StepUp(ctx context.Context, who Person, given string) (next Session, err error) {
 	key := fold(who.Account)
 	has := false
-	err = s.store.View(ctx, func(tx *vault.Tx) (err error) { has, err = hasFactor(tx, key); return err })
+	err = s.store.View(ctx, func(tx *vault.Tx) error {
+		if err := s.takesCodes(tx, key); err != nil {
+			return err
+		}
+		has, err = hasFactor(tx, key)
+		return err
+	})
 	if err != nil {
 		return Session{}, err
 	}
@@ -448,6 +468,11 @@ func (s *Service) stepUp(ctx context.Context, who Person, use func(tx *vault.Tx,
 		}
 		if err := s.note(tx, "signin.again", key, "ok", who, u.detail()); err != nil {
 			return err
+		}
+		if u.kind == KindPasskey {
+			if err := byKey(tx, who.Session); err != nil {
+				return err
+			}
 		}
 		next, err = s.renew(tx, who, false)
 		return err

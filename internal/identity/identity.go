@@ -42,8 +42,9 @@ type Person struct {
 	Must       Must     // what has to be done before anything else
 	Fresh      bool     // a factor was given within FreshFor
 	FactorAt   time.Time
-	Notices    int  // how many the person has not seen
-	Elsewhere  bool // the hub keeps the account: here nothing of it can be changed
+	Notices    int      // how many the person has not seen
+	Elsewhere  bool     // the hub keeps the account: here nothing of it can be changed
+	Lent       []string // temporary grants that the present request goes by; entries about it name them
 }
 
 // Must is what a person has to do before anything else; empty for nothing.

@@ -290,7 +290,10 @@ func (s *Service) ConfirmPasskey(ctx context.Context, who Person, host, name str
 			return err
 		}
 		next, codes, err = s.factorAdded(tx, who, "passkey_added", map[string]string{"kind": KindPasskey, "name": name, "key": fingerprint(made.ID, made.PublicKey)})
-		return err
+		if err != nil {
+			return err
+		}
+		return byKey(tx, who.Session)
 	})
 	if err == nil {
 		err = outcome
@@ -460,6 +463,7 @@ type Ways struct {
 	Passkey bool
 	TOTP    bool
 	Codes   bool // recovery codes are left; never at a node for an account of the hub
+	Only    bool // nothing but the passkey serves, no code either
 }
 
 // Any reports whether there is a second factor at all. Recovery codes go with either.
@@ -470,7 +474,7 @@ func (w Ways) Typed() bool { return w.TOTP || w.Codes }
 
 // Ways returns what a person has.
 func (s *Service) Ways(ctx context.Context, who Person) (w Ways, err error) {
-	err = s.store.View(ctx, func(tx *vault.Tx) error { w, err = ways(tx, fold(who.Account)); return err })
+	err = s.store.View(ctx, func(tx *vault.Tx) error { w, err = s.ways(tx, fold(who.Account)); return err })
 	return w, err
 }
 
@@ -481,14 +485,18 @@ func (s *Service) WaysOfHalf(ctx context.Context, half string) (w Ways, err erro
 		if err != nil {
 			return err
 		}
-		w, err = ways(tx, key)
+		w, err = s.ways(tx, key)
 		return err
 	})
 	return w, err
 }
 
-func ways(tx *vault.Tx, key string) (w Ways, err error) {
+func (s *Service) ways(tx *vault.Tx, key string) (w Ways, err error) {
 	err = tx.QueryRow(`SELECT coalesce(sum(kind = ?2), 0) > 0, coalesce(sum(kind = ?3), 0) > 0, (SELECT count(*) FROM account_recovery WHERE account = ?1 AND used_at IS NULL) > 0
 		FROM account_factor WHERE account = ?1 AND confirmed_at IS NOT NULL`, key, KindPasskey, KindTOTP).Scan(&w.Passkey, &w.TOTP, &w.Codes)
+	if err == nil {
+		w.Only, err = s.passkeyOnly(tx, key)
+	}
+	w.TOTP, w.Codes = w.TOTP && !w.Only, w.Codes && !w.Only
 	return w, err
 }

@@ -52,6 +52,10 @@ type Options struct {
 	FirstRoles     []string                                 // roles of the account that the one-time code makes; DefaultFirst when nil
 	FirstAt        []string                                 // its warehouses
 	RequiresFactor func(roles []string) bool                // whether one of the roles requires a second factor; nil for no
+	// RequiresPasskey says whether one of the roles requires a passkey and takes nothing else; nil for no. RequiresFactor says yes to them too.
+	RequiresPasskey func(roles []string) bool
+	// AllEnded is told in the transaction in which all sessions end, see EndEverybody.
+	AllEnded func(tx *vault.Tx) error
 	// Changed is told in the transaction of every change of an account that nodes have to know, after it was written; see Service.Member.
 	Changed    func(tx *vault.Tx, account string) error
 	CheckRoles func(roles []string) error // refuses roles that do not exist or exclude each other, with a *RuleError; nil accepts all
@@ -91,6 +95,8 @@ type Service struct {
 	firstAt   []string
 	changed   func(*vault.Tx, string) error
 	needs     func([]string) bool
+	needsKey  func([]string) bool
+	allEnded  func(*vault.Tx) error
 	roles     func([]string) error
 	hashing   queue
 	decoy     string // a password's hash that nobody knows, so that a wrong name takes the same work
@@ -122,7 +128,7 @@ func Open(ctx context.Context, v *vault.Store, o Options) (*Service, error) {
 		return nil, fmt.Errorf("open accounts: %w", err)
 	}
 	s := &Service{firstAt: o.FirstAt, changed: o.Changed, store: v, now: o.Now, audit: o.Audit, rules: o.Rules, judge: o.Guessable, words: o.Words, issuer: o.Issuer, domain: o.PasskeyDomain, zone: o.Zone, idle: o.Idle, max: o.Max, first: o.FirstRoles,
-		needs: o.RequiresFactor, roles: o.CheckRoles, hashing: newQueue(), decoy: hashPassword(secret(16), present), ended: make(chan struct{})}
+		needs: o.RequiresFactor, needsKey: o.RequiresPasskey, allEnded: o.AllEnded, roles: o.CheckRoles, hashing: newQueue(), decoy: hashPassword(secret(16), present), ended: make(chan struct{})}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -385,16 +391,17 @@ func (s *Service) person(ctx context.Context, which string, key any, used bool) 
 	var p Person
 	var made, last, fresh, chosen int64
 	var needs bool
-	var roles, warehouses string
-	var factors int
+	var roles, warehouses, factor string
+	var factors, keys int
 	err := s.store.View(ctx, func(tx *vault.Tx) error {
 		return tx.QueryRow(`SELECT a.name, s.public, s.address, s.made_at, s.used_at, s.fresh_at, a.password_at, a.needs_factor, (SELECT count(*) FROM account_member WHERE account = a.folded) > 0,
 			(SELECT coalesce(group_concat(role, char(10)), '') FROM account_role WHERE account = a.folded),
 			(SELECT coalesce(group_concat(warehouse, char(10)), '') FROM account_warehouse WHERE account = a.folded),
 			(SELECT count(*) FROM account_factor WHERE account = a.folded AND confirmed_at IS NOT NULL),
+			(SELECT count(*) FROM account_factor WHERE account = a.folded AND confirmed_at IS NOT NULL AND kind = '`+KindPasskey+`'), s.factor,
 			(SELECT count(*) FROM account_notice WHERE account = a.folded AND seen_at IS NULL)
 			FROM session s JOIN account a ON a.folded = s.account WHERE a.disabled_at IS NULL AND `+which, key).Scan(
-			&p.Account, &p.Session, &p.Address, &made, &last, &fresh, &chosen, &needs, &p.Elsewhere, &roles, &warehouses, &factors, &p.Notices)
+			&p.Account, &p.Session, &p.Address, &made, &last, &fresh, &chosen, &needs, &p.Elsewhere, &roles, &warehouses, &factors, &keys, &factor, &p.Notices)
 	})
 	if errors.Is(err, vault.ErrNoRows) {
 		return Person{}, nil
@@ -403,7 +410,8 @@ func (s *Service) person(ctx context.Context, which string, key any, used bool) 
 		return Person{}, err
 	}
 	now := s.now()
-	if !s.alive(now, made, last) {
+	first, void := s.keyless(lines(roles), keys, factor)
+	if void || !s.alive(now, made, last) {
 		return Person{}, nil
 	}
 	if used && now.Sub(time.UnixMilli(last)) > touchPeriod {
@@ -414,6 +422,9 @@ func (s *Service) person(ctx context.Context, which string, key any, used bool) 
 	}
 	p.Roles, p.Warehouses = lines(roles), lines(warehouses)
 	p.FactorAt, p.Fresh = time.UnixMilli(fresh), s.fresh(time.UnixMilli(fresh))
+	if p.Must = first; first != "" {
+		return p, err
+	}
 	if factors == 0 && (needs || s.needs != nil && s.needs(p.Roles)) {
 		p.Must = MustEnrol
 	} else if _, must := s.rules.overdue(time.UnixMilli(chosen), now); must && !p.Elsewhere { // a node can not change it: the hub insists

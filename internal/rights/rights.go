@@ -8,6 +8,7 @@ package rights
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -35,6 +36,8 @@ type Options struct {
 	Lent func(account access.Account) access.Subject
 	// Refused records a refusal in the audit trail.
 	Refused func(ctx context.Context, who identity.Person, r Refusal) error
+	// Used records a use of a temporary grant in the audit trail. Where something is lent, it is required.
+	Used func(ctx context.Context, who identity.Person, u Use) error
 }
 
 // Refusal is a decision that went against a person.
@@ -61,6 +64,7 @@ type Desk struct {
 	mu      sync.Mutex
 	changed chan struct{}
 	noted   map[string]time.Time // refusals that stand in the audit trail already
+	read    map[string]time.Time // readings by temporary grants that do
 }
 
 // New returns a desk that decides by p.
@@ -68,7 +72,10 @@ func New(o Options, p access.Policy) (*Desk, error) {
 	if o.Zone == nil {
 		o.Zone = time.UTC
 	}
-	d := &Desk{o: o, changed: make(chan struct{}), noted: map[string]time.Time{}}
+	if o.Lent != nil && o.Used == nil {
+		return nil, errors.New("rights: temporary grants are lent and nobody records their use")
+	}
+	d := &Desk{o: o, changed: make(chan struct{}), noted: map[string]time.Time{}, read: map[string]time.Time{}}
 	return d, d.Set(p)
 }
 

@@ -91,7 +91,7 @@ func TestAwayTooLong(t *testing.T) {
 	d := newDesk(t, Options{Home: "SHA", Now: func() time.Time { return now }, Known: func() time.Time { return known }, Trust: func() (bool, bool) { return clock, contact },
 		Lent: func(a access.Account) access.Subject {
 			return access.Subject{Account: a, Temporary: []access.Temporary{grant}}
-		}})
+		}, Used: func(context.Context, identity.Person, Use) error { return nil }})
 	worker, admin := person("warehouse-worker", "SHA"), person("security-administrator", "SHA")
 	admin.FactorAt = now
 	try := func(who identity.Person, p access.Permission, want access.Reason) {

@@ -38,6 +38,9 @@ type house struct {
 	needs  atomic.Bool  // whether everybody needs a second factor
 	acted  atomic.Int32 // how often the fresh act was carried out
 	typed  atomic.Value // what was typed into its form
+	keys   atomic.Bool  // whether everybody needs a passkey
+	scans  chan bool    // work that a stream tells of
+	beats  chan bool
 }
 
 func (h *house) now() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
@@ -59,9 +62,9 @@ func newHouseAt(t *testing.T, rules identity.Rules, domain string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, store: v}
+	h := &house{t: t, store: v, scans: make(chan bool), beats: make(chan bool)}
 	h.people, err = identity.Open(t.Context(), v, identity.Options{Now: h.now, Rules: rules, PasskeyDomain: domain, Audit: func(*vault.Tx, change.Entry, identity.Person) error { return nil },
-		RequiresFactor: func([]string) bool { return h.needs.Load() }})
+		RequiresFactor: func([]string) bool { return h.needs.Load() || h.keys.Load() }, RequiresPasskey: func([]string) bool { return h.keys.Load() }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +80,27 @@ func newHouseAt(t *testing.T, rules identity.Rules, domain string) *house {
 			return v.Stream(func(ctx context.Context, s *Stream) error {
 				<-ctx.Done() // it never looks whether the session goes on
 				return ctx.Err()
+			})
+		}},
+		Route{Method: "GET", Path: "/work", Permission: "x.read", Handler: func(v *Visit) error {
+			return v.Stream(func(ctx context.Context, s *Stream) error {
+				for {
+					var err error
+					select {
+					case <-h.scans:
+						err = s.Used()
+					case <-h.beats:
+						err = s.Live()
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+					if err == nil {
+						err = s.Send("done", "", nil)
+					}
+					if err != nil {
+						return err
+					}
+				}
 			})
 		}})
 	t.Cleanup(func() { _ = v.Close() })

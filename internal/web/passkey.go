@@ -52,10 +52,22 @@ func (s *Server) lost(v *Visit, w identity.Ways, key *keyOffer) string {
 		return ""
 	}
 	*key = keyOffer{}
-	if domain := s.opt.Accounts.PasskeyDomain(); domain != "" {
-		return v.T("passkey.only_domain", map[string]string{"domain": domain, "host": v.host()})
+	domain := s.opt.Accounts.PasskeyDomain()
+	switch {
+	case domain == "":
+		return v.T("passkey.only", nil)
+	case w.Only:
+		return v.T("passkey.only_elsewhere", map[string]string{"domain": domain, "host": v.host()})
 	}
-	return v.T("passkey.only", nil)
+	return v.T("passkey.only_domain", map[string]string{"domain": domain, "host": v.host()})
+}
+
+// only says where to go instead of offering codes, to who must use a passkey under a name where passkeys do not work.
+func (k keyOffer) only(v *Visit, w identity.Ways) keyOffer {
+	if k.Why != "" && w.Only {
+		k.Why = v.T("passkey.only_elsewhere", map[string]string{"domain": v.server.opt.Accounts.PasskeyDomain(), "host": v.host()})
+	}
+	return k
 }
 
 // passkeyFailure turns what a passkey was refused for into its sentence.
@@ -108,7 +120,7 @@ func (s *Server) askForNew(v *Visit) error {
 
 type passkeyPage struct {
 	Key     keyOffer
-	Must    bool
+	Must    identity.Must // what the person has to do first
 	Name    string
 	Problem string
 }
@@ -118,7 +130,8 @@ func (s *Server) getPasskey(v *Visit) error {
 }
 
 func (s *Server) showPasskey(v *Visit, page passkeyPage) error {
-	page.Key, page.Must = s.offer(v, "create", "/api/v1/account/passkey"), v.Person.Must == identity.MustEnrol
+	page.Key, page.Must = s.offer(v, "create", "/api/v1/account/passkey"), v.Person.Must
+	page.Key = page.Key.only(v, identity.Ways{Only: page.Must == identity.MustPasskey})
 	if page.Key == (keyOffer{}) {
 		return NotFound()
 	}

@@ -45,6 +45,7 @@ func (s *Server) peopleRoutes() []Route {
 		act("/people/reset-factor", a.ResetFactor),
 		act("/people/end-sessions", a.EndSessions),
 		UnmaskRoute("/people/unmask", s.unmaskPerson),
+		{Method: "POST", Path: "/people/end-all", Permission: PeopleWrite, Handler: s.endEverybody, Fresh: true},
 		{Method: "POST", Path: "/people/reset-password", Permission: PeopleWrite, Handler: s.resetPassword, Fresh: true},
 	}
 }
@@ -117,14 +118,42 @@ type personRow struct {
 type peoplePage struct {
 	Rows                    []personRow
 	Dormant, Overdue, Lacks int
+	MayEnd                  bool   // whether the reader may end everybody's sessions
+	Reason                  string // as typed
+	Problem                 string
 }
 
-func (s *Server) getPeople(v *Visit) error {
+func (s *Server) getPeople(v *Visit) error { return s.showPeople(v, peoplePage{}) }
+
+// endEverybody ends all sessions of everybody but the reader's present one. It is for who administers everybody.
+func (s *Server) endEverybody(v *Visit) error {
+	if !v.Rows(PeopleWrite).Everything() {
+		return v.refuse(PeopleWrite, access.OtherRows)
+	}
+	_, err := s.opt.Accounts.EndEverybody(v.UserContext(), v.Person, v.Form("reason"))
+	if err == nil {
+		return v.See("/people")
+	}
+	f, known := s.signInFailure(err)
+	if !known {
+		return staleOr(err)
+	}
+	v.Status(f.Status)
+	return s.showPeople(v, peoplePage{Reason: v.Form("reason"), Problem: v.T(f.Key, f.Args)})
+}
+
+// administersAll reports whether the reader may change everybody's account, if a factor is given again.
+func (s *Server) administersAll(v *Visit) bool {
+	d := s.decide(v.Person, PeopleWrite)
+	return d.Reason == access.StepUpNeeded || d.Allowed && d.Rows.Everything()
+}
+
+func (s *Server) showPeople(v *Visit, page peoplePage) error {
 	list, err := s.opt.Accounts.Accounts(v.UserContext())
 	if err != nil {
 		return err
 	}
-	var page peoplePage
+	page.MayEnd = s.administersAll(v)
 	seen := v.List(PeopleRead)
 	for _, a := range list {
 		if !inRows(seen.Rows, a, false) {

@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"stockade/internal/vault"
 	"stockade/protocol/access"
 	"stockade/protocol/change"
+	"stockade/protocol/stock"
 )
 
 // atHome is a role that administers the people of a warehouse, sees some of it, and confirms what is exported.
@@ -88,6 +90,94 @@ func TestRightsAtTheDoor(t *testing.T) {
 	if h.acted.Load() != 1 {
 		t.Error("not exported with one")
 	}
+}
+
+// TestUsesOfWhatIsLent: what a temporary grant opens is recorded before it is done, every act and readings once; entries about the act can name it; and nothing is
+// done or shown that could not be recorded.
+func TestUsesOfWhatIsLent(t *testing.T) {
+	h, _, _ := newGovernedHouse(t)
+	lent := func(p access.Permission, w ...stock.Warehouse) access.Temporary {
+		return access.Temporary{ID: access.TemporaryID("t-" + p), Reason: "stock-taking", Approver: "li", From: h.now().UnixMilli(), Until: h.now().Add(time.Hour).UnixMilli(),
+			Grant: access.Grant{Permission: p, Scope: access.Scope{Reach: access.Listed, Whose: access.Anyone, Warehouses: w}}}
+	}
+	grants := []access.Temporary{lent("case.read", "SHA"), lent("case.decide", "SHA"), lent("stock.read", "CTU")}
+	var used []string
+	var fails, doubtful atomic.Bool
+	policy := access.Ready()
+	policy.Roles = append(policy.Roles, atHome)
+	desk, err := rights.New(rights.Options{Now: h.now, Lent: func(access.Account) access.Subject { return access.Subject{Temporary: grants} },
+		Trust: func() (bool, bool) { return !doubtful.Load(), true },
+		Used: func(_ context.Context, who identity.Person, u rights.Use) error {
+			if fails.Load() {
+				return errors.New("disk full")
+			}
+			used = append(used, string(u.Grant)+" "+u.Request)
+			return nil
+		}}, policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var carried []string
+	one := func(v *Visit) error {
+		if err := v.Check("stock.read", access.Resource{Warehouse: stock.Warehouse(v.Query("at"))}); err != nil {
+			return err
+		}
+		return done(v)
+	}
+	h.server = serveWith(t, Options{People: h.people, Accounts: h.people, Manage: true, Rights: desk, Limits: Limits{Beat: time.Hour}},
+		Route{Method: "GET", Path: "/", Permission: "stock.read", Handler: done},
+		Route{Method: "GET", Path: "/list", Permission: "stock.read", Handler: func(v *Visit) error { v.Rows("stock.read"); return done(v) }},
+		Route{Method: "GET", Path: "/one", Permission: "stock.read", Handler: one},
+		Route{Method: "POST", Path: "/one", Permission: "stock.read", Handler: one},
+		Route{Method: "GET", Path: "/cases", Permission: "case.read", Handler: func(v *Visit) error { v.May("case.decide"); return done(v) }},
+		Route{Method: "POST", Path: "/decide", Permission: "case.decide", Handler: func(v *Visit) error { carried = v.Person.Lent; h.acted.Add(1); return done(v) }})
+	boss := h.first()
+	act := func(path string) *reader {
+		boss.get("/account") // for the token
+		return boss.post(path)
+	}
+	want := func(what string, list ...string) {
+		t.Helper()
+		if !slices.Equal(used, list) {
+			t.Errorf("%s: recorded %q, want %q", what, used, list)
+		}
+		used = nil
+	}
+	boss.get("/").want(200, "/")
+	boss.get("/one?at=SHA").want(200, "/one")
+	act("/one?at=SHA").want(200, "/one")
+	want("by standing grants alone")
+	boss.get("/cases").want(200, "/cases")
+	boss.get("/cases").want(200, "/cases")
+	want("reading, and a button", "t-case.read GET /cases")
+	boss.get("/list").want(200, "/list")
+	boss.get("/one?at=CTU").want(200, "/one")
+	want("more rows", "t-stock.read GET /list")
+	act("/one?at=CTU").want(200, "/one")
+	act("/one?at=CTU").want(200, "/one")
+	want("acts on another warehouse's", "t-stock.read POST /one", "t-stock.read POST /one")
+	act("/decide").want(200, "/decide")
+	want("an act", "t-case.decide POST /decide")
+	if h.acted.Load() != 1 || !slices.Equal(carried, []string{"t-case.decide"}) {
+		t.Errorf("%d acts, the last by %v", h.acted.Load(), carried)
+	}
+	fails.Store(true)
+	act("/decide").want(500, "/decide")
+	act("/one?at=CTU").want(500, "/one")
+	boss.get("/cases").want(200, "/cases") // stands in the trail already
+	h.pass(11 * time.Minute)
+	boss.get("/cases").want(500, "/cases")
+	if h.acted.Load() != 1 {
+		t.Error("what could not be recorded was done")
+	}
+	fails.Store(false)
+	doubtful.Store(true)
+	boss.get("/cases").want(403, "/cases", "Your permission for this is bound to a time")
+	boss.get("/").want(200, "/") // a role needs no clock
+	doubtful.Store(false)
+	boss.get("/cases").want(200, "/cases")
+	grants = nil
+	boss.get("/cases").want(403, "/cases")
 }
 
 // TestLocalAdministrators: who administers one warehouse's people sees and changes them alone, and gives no more than they have.

@@ -42,6 +42,8 @@ type Accounts interface {
 	Rules() identity.Rules
 	// PersonOf is Person by the public name of a session.
 	PersonOf(ctx context.Context, session string) (identity.Person, error)
+	// Touch keeps a session, by its public name, from idling out.
+	Touch(ctx context.Context, session string) error
 	// Ended is closed when sessions next end other than by time.
 	Ended() <-chan struct{}
 
@@ -80,6 +82,8 @@ type Accounts interface {
 	ResetPassword(ctx context.Context, by identity.Person, name string) (string, error)
 	ResetFactor(ctx context.Context, by identity.Person, name string) error
 	EndSessions(ctx context.Context, by identity.Person, name string) error
+	// EndEverybody ends all sessions but that of by, and returns how many.
+	EndEverybody(ctx context.Context, by identity.Person, reason string) (int64, error)
 	NewBadge(ctx context.Context, by identity.Person, name string) (string, error)
 	RevokeBadge(ctx context.Context, by identity.Person, name string) error
 }
@@ -272,6 +276,11 @@ func (s *Server) serve(r Route) fiber.Handler {
 		}
 		if !d.Allowed {
 			return v.refuse(access.Permission(r.Permission), d.Reason)
+		}
+		if d.Reason == access.GrantedForATime { // what it opens beside standing grants is noted where rows and things are asked for
+			if err := v.use(r.Permission, d, v.acts()); err != nil {
+				return err
+			}
 		}
 		if r.Camera {
 			v.Set("Permissions-Policy", permissions(true, ""))

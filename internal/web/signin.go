@@ -36,7 +36,7 @@ func (s *Server) own(cookie string) string {
 func (s *Server) ownRoutes() []Route {
 	return []Route{
 		{Method: "GET", Path: "/assets/:name", Permission: Public, Handler: s.getAsset},
-		{Method: "GET", Path: "/watermark.svg", Permission: Own, Handler: s.getWatermark},
+		{Method: "GET", Path: "/watermark.svg", Permission: Own, Handler: s.getWatermark, early: true},
 		{Method: "GET", Path: "/healthz", Permission: Public, Handler: getHealth},
 		{Method: "GET", Path: "/login", Permission: Public, Handler: s.getLogin},
 		{Method: "POST", Path: "/login", Permission: Public, Handler: s.postLogin},
@@ -223,11 +223,15 @@ func postLanguage(v *Visit) error {
 // leadTo sends a session that has to do something first there.
 func leadTo(v *Visit, r Route) error {
 	key, path := "error.must_enrol", "/account/factor/new"
-	if v.Person.Must == identity.MustChange {
+	elsewhere := "account.must_elsewhere"
+	switch v.Person.Must {
+	case identity.MustChange:
 		key, path = "error.must_change", "/account/password"
+	case identity.MustPasskey:
+		key, path, elsewhere = "error.must_passkey", "/account/passkey/new", "account.must_elsewhere_passkey"
 	}
 	if v.Person.Elsewhere {
-		return Fail(fiber.StatusForbidden, "account.must_elsewhere")
+		return Fail(fiber.StatusForbidden, elsewhere)
 	}
 	if r.IsAPI() || strings.Contains(v.Get(fiber.HeaderAccept), "text/event-stream") {
 		return Fail(fiber.StatusForbidden, key)
@@ -269,6 +273,8 @@ func (s *Server) signInFailure(err error) (*Failure, bool) {
 		return Fail(fiber.StatusUnauthorized, "login.wrong"), true
 	case errors.Is(err, identity.ErrCode):
 		return Fail(fiber.StatusUnauthorized, "first.wrong_code"), true
+	case errors.Is(err, identity.ErrNeedsPasskey):
+		return Fail(fiber.StatusUnauthorized, "code.only_passkey"), true
 	case errors.Is(err, identity.ErrFactor):
 		return Fail(fiber.StatusUnauthorized, "code.wrong"), true
 	case errors.Is(err, identity.ErrOld):

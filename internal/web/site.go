@@ -31,6 +31,8 @@ type Rights interface {
 	Changed() <-chan struct{}
 	// Refused records a refusal in the audit trail.
 	Refused(ctx context.Context, who identity.Person, r rights.Refusal) error
+	// Used records a use of a temporary grant in the audit trail: every act, and readings once in a while.
+	Used(ctx context.Context, who identity.Person, u rights.Use, act bool) (recorded bool, err error)
 }
 
 // SignedIn lets everybody who is signed in do everything. A station that is open (see

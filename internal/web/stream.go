@@ -22,6 +22,7 @@ type Stream struct {
 	conn  net.Conn
 	write time.Duration
 	alive func() error
+	touch func() error
 
 	// Beat ticks when it is time to call Live.
 	Beat <-chan time.Time
@@ -53,6 +54,12 @@ func (v *Visit) Stream(run func(ctx context.Context, s *Stream) error) error {
 		beat := time.NewTicker(limit.Beat)
 		defer beat.Stop()
 		s := &Stream{w: w, conn: conn, write: limit.Write, alive: alive, Beat: beat.C}
+		s.touch = func() error {
+			if who.Account == "" || srv.opt.Accounts == nil {
+				return nil // an open station
+			}
+			return srv.opt.Accounts.Touch(ctx, who.Session)
+		}
 		if err := s.Live(); err != nil {
 			return
 		}
@@ -135,6 +142,10 @@ func (s *Stream) Send(event, id string, data any) error {
 	}
 	return s.flush(head.String() + "data: " + string(b) + "\n\n")
 }
+
+// Used says that the reader is at work though the browser asks nothing, such as with the scanner of the station that the page shows: that keeps the
+// sign-in from idling out. Signs of life are no use.
+func (s *Stream) Used() error { return s.touch() }
 
 // Live sends a sign of life, and returns an error when nobody listens any more.
 func (s *Stream) Live() error {

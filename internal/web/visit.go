@@ -29,6 +29,7 @@ type Visit struct {
 	token  string // session token or, before sign-in, the visitor's cookie
 
 	permission string // of the route
+	lent       map[lentFor]bool
 }
 
 const visitKey = "visit"

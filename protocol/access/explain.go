@@ -138,7 +138,7 @@ func (b Because) Words() Text {
 		w.ZH, w.EN = w.ZH+"，条件："+c.ZH, w.EN+", if "+c.EN
 	}
 	if b.By.Temporary != "" {
-		until := b.Until.Format("2006-01-02 15:04 UTC")
+		until := b.Until.Format("2006-01-02 15:04 MST")
 		w.ZH += fmt.Sprintf("，由 %s 批准，理由：%s，有效至 %s", b.Approver, b.Reason, until)
 		w.EN += fmt.Sprintf(", approved by %s because %q, until %s", b.Approver, b.Reason, until)
 	}

@@ -20,6 +20,7 @@ const (
 	KindSubject   feed.EntryKind = 18
 	KindMember    feed.EntryKind = 19 // version 1 in the clear, version 2 sealed
 	KindReader    feed.EntryKind = 20
+	KindEnding    feed.EntryKind = 21
 )
 
 // MaxPolicy limits a whole policy, in encoded bytes.
@@ -52,7 +53,7 @@ func DecodePolicy(b []byte) (Policy, error) {
 	return p, nil
 }
 
-// Pack makes the feed's entry of v, which is a Role, an Exclusion, a Subject, a Sealed, a Reader, or a Member, which travels in
+// Pack makes the feed's entry of v, which is a Role, an Exclusion, a Subject, a Sealed, a Reader, an Ending, or a Member, which travels in
 // the clear and loses what only a Sealed carries.
 func Pack(v any) (feed.Entry, error) {
 	var k feed.EntryKind
@@ -71,6 +72,8 @@ func Pack(v any) (feed.Entry, error) {
 		k, version, fault = KindMember, 2, v.Check()
 	case Reader:
 		k, fault = KindReader, v.Check()
+	case Ending:
+		k, fault = KindEnding, v.Check()
 	default:
 		fault = fmt.Errorf("feed entry of type %T", v)
 	}
@@ -84,7 +87,7 @@ func Pack(v any) (feed.Entry, error) {
 	return feed.Entry{Kind: k, Version: version, Payload: b}, err
 }
 
-// Unpack reads an entry; it returns a Role, an Exclusion, a Subject, a Member, a Sealed, a Reader, or change.ErrUnknown.
+// Unpack reads an entry; it returns a Role, an Exclusion, a Subject, a Member, a Sealed, a Reader, an Ending, or change.ErrUnknown.
 func Unpack(e feed.Entry) (any, error) {
 	if e.Kind == KindMember && e.Version == 2 {
 		return unpack[Sealed](e)
@@ -105,6 +108,8 @@ func Unpack(e feed.Entry) (any, error) {
 			return nil, err
 		case KindReader:
 			return unpack[Reader](e)
+		case KindEnding:
+			return unpack[Ending](e)
 		}
 	}
 	return nil, fmt.Errorf("%w: feed entry kind %d version %d", change.ErrUnknown, e.Kind, e.Version)

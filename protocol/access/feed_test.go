@@ -343,7 +343,7 @@ func FuzzPolicy(f *testing.F) {
 // FuzzUnpack: an entry of any content is written as it was, or taken away.
 func FuzzUnpack(f *testing.F) {
 	role, exclusion, subject := samples()
-	for _, e := range packed(f, role, exclusion, subject) {
+	for _, e := range packed(f, role, exclusion, subject, Ending{ID: SessionsEnd, At: 1}) {
 		f.Add(uint16(e.Kind), e.Version, []byte(e.Payload))
 	}
 	f.Fuzz(func(t *testing.T, kind uint16, version uint64, payload []byte) {

@@ -17,11 +17,12 @@ type Report struct {
 
 // Line is one grant in one hand. Account is empty for a role that nobody has.
 type Line struct {
-	Account Account
-	By      Source
-	Grant   Grant
-	Until   time.Time // of a temporary grant
-	Void    Reason    // why it allows nothing whatever the request, empty if it can
+	Account  Account
+	By       Source
+	Grant    Grant
+	Until    time.Time // of a temporary grant
+	Approver Account   // of a temporary grant
+	Void     Reason    // why it allows nothing whatever the request, empty if it can
 }
 
 // Fault is a person whose assignment is malformed or names a role that does not exist.
@@ -75,7 +76,7 @@ func (e *Engine) lines(s *Subject, now time.Time) (list []Line) {
 	}
 	for i := range s.Temporary {
 		t := &s.Temporary[i]
-		l := Line{Account: s.Account, By: Source{Temporary: t.ID}, Grant: t.Grant.clone(), Until: time.UnixMilli(t.Until).UTC(), Void: void(t.Grant.Permission)}
+		l := Line{Account: s.Account, By: Source{Temporary: t.ID}, Grant: t.Grant.clone(), Until: time.UnixMilli(t.Until).UTC(), Approver: t.Approver, Void: void(t.Grant.Permission)}
 		switch {
 		case s.Disabled:
 			l.Void = Disabled

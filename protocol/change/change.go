@@ -147,6 +147,10 @@ const ActNumbered = "label.numbered"
 // access.ClaimSealing made.
 const ActSealing = "node.sealing_key"
 
+// ActGrantUsed is the act of an entry that says that a temporary grant was used; the object is the grant. It stands before the act that the grant was used for, or
+// with it: "permission", "request", and where it came from.
+const ActGrantUsed = "grant.used"
+
 // OfMovement returns the change that posts m; m's id and time are given by where and when it is stored.
 func OfMovement(meta Meta, m stock.Movement) (Change, error) {
 	w := wireMovement{SKU: m.Key.SKU, Lot: m.Key.Lot, Serial: m.Key.Serial, Expiry: days(m.Key.Expiry), State: m.Key.State, From: m.From, To: m.To,

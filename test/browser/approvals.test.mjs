@@ -34,10 +34,11 @@ async function account(who, role, warehouses) {
 }
 
 /** ask asks for a permission at SHA until two days from now. */
-async function ask(who, permission) {
+async function ask(who, permission, fields = {}) {
   await who.visit(hub, "/approvals");
   await who.page.getByRole("link", { name: "申请临时权限" }).click();
   await who.page.selectOption("#permission", permission);
+  for (const [field, open] of Object.entries(fields)) await who.page.getByLabel(field, { exact: true }).selectOption(open);
   await who.page.getByLabel("SHA", { exact: true }).check();
   await who.page.fill("#reason", reason);
   await press("提交申请", who);
@@ -75,14 +76,21 @@ step("a worker asks for two permissions", async () => {
   await w.visit(hub, "/approvals");
   await w.page.getByText("您还没有申请过什么。").waitFor();
   await w.visit(hub, "/approvals/new");
-  await inspect(w, "ask", data);
   await w.page.selectOption("#permission", "stock.export");
   await w.page.getByLabel("SHA", { exact: true }).uncheck();
   await w.page.fill("#reason", reason);
   await press("提交申请", w);
   await said("请勾选仓库", w);
+  await w.visit(hub, "/approvals/new"); // a permission shows the fields that it can open
+  await w.page.selectOption("#permission", "customer.read");
+  await w.page.getByLabel("电话", { exact: true }).selectOption("可读");
+  await w.page.selectOption("#permission", "case.read");
+  await w.page.locator("#field_5").waitFor({ state: "detached" });
+  await w.visit(hub, "/approvals/new?permission=customer.read");
+  await inspect(w, "ask-fields", data);
   await ask(w, "export.create");
-  link = await ask(w, "stock.export");
+  link = await ask(w, "stock.export", { 成本: "脱敏" });
+  await w.page.getByText("成本脱敏").waitFor();
   await w.visit(hub, "/approvals");
   await inspect(w, "requests", data);
 });
@@ -92,6 +100,7 @@ step("who asks does not approve, and an edit voids what was shown", async () => 
   await m.page.getByRole("link", { name: "申请审批 2" }).click(); // the count in the menu
   await m.page.getByRole("link", { name: "待我审批" }).click();
   await m.page.getByRole("link", { name: "导出库存" }).click();
+  await m.page.getByText("成本脱敏").waitFor(); // the approver sees what is to be opened
   await inspect(m, "request-answer", data);
 
   await w.visit(hub, link);
@@ -107,7 +116,6 @@ step("who asks does not approve, and an edit voids what was shown", async () => 
   await said("请写明理由", m);
   await press("批准", m);
   await m.page.getByText("生效中").waitFor();
-  await glance(m, "request-granted", data);
   await m.visit(hub, "/approvals/waiting");
   await m.page.getByRole("link", { name: "导出文件" }).click();
   await rig.stale();
@@ -156,6 +164,20 @@ step("an export over the limit waits for an approval, and is then fetched", asyn
   const [, locked] = await fetched(w, "下载 Excel");
   assert.equal(locked.subarray(0, 8).toString("hex"), "d0cf11e0a1b11ae1"); // a compound file: encrypted (MS-OFFCRYPTO)
   await glance(w, "exports-ready", data);
+});
+
+step("who looks sees how often a permission was used, and who has it", async () => {
+  await m.visit(hub, link);
+  await m.page.getByText("已用 1 次").waitFor(); // one export was made by it
+  await glance(m, "request-used", data);
+  await p.visit(hub, "/rights/see?account=" + worker);
+  await p.page.locator('[data-permission="stock.export"]').getByText("临时", { exact: true }).waitFor();
+  await glance(p, "see-lent", data);
+  await p.visit(hub, `/rights/why?account=${worker}&permission=stock.export`);
+  await p.page.getByText(`由 ${manager} 批准`).waitFor();
+  await p.visit(hub, "/rights/report?by=person&q=" + manager);
+  await glance(p, "report-lent", data);
+  assert.equal(await p.page.locator("tr", { hasText: `（${manager} 批准）` }).count(), 2);
 });
 
 step("pages tell on the screen and in print who looks at them", async () => {

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, shot, sizes, steps } from "./browser.mjs";
 import { catalogue } from "./goods.mjs";
-import { inspect } from "./look.mjs";
-import { begin, name, password, signIn } from "./people.mjs";
+import { glance, inspect } from "./look.mjs";
+import { begin, join, name, password, signIn } from "./people.mjs";
 import { start } from "./rig.mjs";
 
 const step = steps(test);
@@ -27,7 +27,7 @@ async function device(who, options = {}) {
 }
 
 before(async () => {
-  rig = await start({ ...catalogue, nodes: [{ id: "sh-1", warehouse: "SHA", stations: [{ name: "dock-1", label: "收货口", mode: "receive", closed: true }] }] });
+  rig = await start({ ...catalogue, keyRoles: ["auditor"], nodes: [{ id: "sh-1", warehouse: "SHA", stations: [{ name: "dock-1", label: "收货口", mode: "receive", closed: true }] }] });
   hub = rig.hub.address;
   node = rig.nodes[0].address;
   browser = await launch();
@@ -213,6 +213,56 @@ step("renamed and removed", async () => {
   await press("退出");
   await signIn(p, password, name);
   await p.page.waitForURL(hub + "/"); // the password alone again
+});
+
+step("a role that takes passkeys alone: one is added before anything else, and no code is asked for", async () => {
+  const auditor = await join(browser, p, hub, "郑审计", "auditor");
+  assert.equal(pathOf(auditor), "/account/passkey/new");
+  await device(auditor);
+  await auditor.visit(hub, "/audit");
+  await auditor.page.getByText("您的角色要求用通行密钥登录。请先添加一个").waitFor();
+  await glance(auditor, "passkey-must", ["郑审计"]);
+  await press("添加这个通行密钥", auditor);
+  await auditor.page.getByText("添加了通行密钥").first().waitFor();
+  await auditor.visit(hub, "/audit");
+  assert.equal(pathOf(auditor), "/audit");
+  await press("退出", auditor);
+  await auditor.visit(hub, "/audit");
+  await signIn(auditor, password + "郑审计", "郑审计");
+  await auditor.page.getByRole("heading", { name: "用通行密钥确认" }).waitFor();
+  assert.equal(await auditor.page.locator("#code").count(), 0);
+  await glance(auditor, "code-passkey-only");
+  await press("使用通行密钥", auditor);
+  await auditor.page.waitForURL(hub + "/audit");
+  await auditor.leave();
+
+  const away = await browser.person();
+  await away.visit(hub.replace("localhost", "127.0.0.1"));
+  await signIn(away, password + "郑审计", "郑审计");
+  await away.page.getByText("通行密钥只能在 localhost 下的网址使用").waitFor();
+  assert.equal(await away.page.locator("#code").count(), 0);
+  await glance(away, "code-passkey-only-elsewhere");
+  await away.leave();
+});
+
+step("everybody's sessions are ended at once", async () => {
+  const other = await join(browser, p, hub, "孙会计", "finance");
+  await p.visit(hub, "/people");
+  await press("知道了");
+  await p.visit(hub, "/people");
+  await p.page.locator("summary", { hasText: "结束所有人的登录" }).click();
+  await both(p, "people-end-all");
+  await p.page.fill("#end-reason", "有一台电脑被偷");
+  await rig.stale();
+  await press("结束所有人的登录");
+  await p.page.getByRole("heading", { name: "请再次确认是您本人" }).waitFor();
+  await p.page.fill("#confirm", password);
+  await press("确认并继续");
+  await p.page.waitForURL(hub + "/people");
+  await glance(p, "people-ended", ["赵班长", "郑审计", "孙会计", "zhao"]);
+  await other.visit(hub, "/");
+  assert.equal(pathOf(other), "/login");
+  await other.leave();
 });
 
 step("nothing was wrong meanwhile", async () => { await p.leave(); });

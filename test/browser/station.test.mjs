@@ -287,4 +287,23 @@ step("refused scans and the sheet of command barcodes", async () => {
   await inspect(p, "stations", labels);
 });
 
+step("who works with the scanner stays signed in, and a page that is only open keeps nobody", async () => {
+  const idle = () => rig.call({ do: "idle", node: "sh-1" }); // fourteen minutes, of the fifteen that there are
+  const at = async (path) => { await p.visit(edge.address, path); return new URL(p.page.url()).pathname; };
+  assert.equal(await at("/station/dock-1"), "/station/dock-1");
+  await ready(p.page);
+  for (const [command, name] of [["PICK", "拣货"], ["RECEIVE", "收货"]]) {
+    await idle();
+    await scan("STK:MODE:" + command);
+    await mode(name);
+  }
+  await idle();
+  assert.equal(await at("/stations"), "/stations");
+  await at("/station/dock-1");
+  await ready(p.page);
+  await idle();
+  await idle();
+  assert.equal(await at("/stations"), "/login");
+});
+
 step("nothing was wrong meanwhile", () => p.leave());

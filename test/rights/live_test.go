@@ -129,6 +129,7 @@ type company struct {
 	boss      *reader
 	people    map[string]*reader // at the hub, signed in
 	secrets   []string           // that nothing may ever write down
+	request   string             // of what is lent, see lend
 }
 
 var activationOf = regexp.MustCompile(`[2-9A-HJ-NP-Z]{4}(?:-[2-9A-HJ-NP-Z]{4}){5}`)
@@ -242,6 +243,7 @@ func TestEveryRoleAtEveryRoute(t *testing.T) {
 	c.badge(t, "warehouse-lead-SHA")
 	t.Run("feed", c.feed)
 	t.Run("sealed", c.sealed)
+	c.request = c.lend(t)
 	c.Cut()
 	t.Run("edge without uplink", func(t *testing.T) { c.tryEdge(t, edge, factor) })
 }
@@ -489,6 +491,7 @@ func (c *company) changed(t *testing.T) {
 		}
 	}
 	c.refusals(t)
+	c.takeBack(t, c.request, open["finance"])
 }
 
 // refusals stand in the hub's audit trail, few of them however often somebody tries. Neither there nor in any program's log stands a secret.

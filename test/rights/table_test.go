@@ -184,6 +184,7 @@ var hubRoutes = with(shell, map[string]entry{
 	"POST /people/enable":                  {rows, "", "name=nobody"},
 	"POST /people/reset-factor":            {rows, "", "name=nobody"},
 	"POST /people/end-sessions":            {rows, "", "name=nobody"},
+	"POST /people/end-all":                 {rows, "", "reason="},
 	"POST /people/reset-password":          {rows, "", "name=nobody"},
 	"POST /people/unmask":                  {rows, "", "name=nobody"},
 	"POST /people/badge":                   {rows, "", "name=nobody"},

@@ -11,7 +11,9 @@ import (
 	"stockade/edge/dashboard"
 	"stockade/edge/station"
 	"stockade/internal/identity"
+	"stockade/internal/rights"
 	"stockade/internal/web"
+	"stockade/protocol/access"
 )
 
 // badges adapts the accounts to what stations ask of badges.
@@ -29,7 +31,7 @@ func (n badges) Read(ctx context.Context, code string) (station.Holder, error) {
 	if name == "" {
 		name = h.Account
 	}
-	return station.Holder{Name: name, Badge: h.Badge, PIN: h.PIN}, err
+	return station.Holder{Name: name, Account: h.Account, Badge: h.Badge, PIN: h.PIN}, err
 }
 
 func (n badges) Enter(ctx context.Context, h station.Holder, pin, name, address string) (station.Worker, error) {
@@ -39,20 +41,43 @@ func (n badges) Enter(ctx context.Context, h station.Holder, pin, name, address 
 		return station.Worker{}, errors.Join(station.ErrBadge, err)
 	case err != nil:
 		return station.Worker{}, err
-	case !n.mayScan(who):
+	}
+	d := n.mayScan(who)
+	if !d.Allowed {
 		return station.Worker{}, errMayNot
 	}
-	return station.Worker{Actor: who.Account, Session: who.Session}, nil
+	w := station.Worker{Actor: who.Account, Session: who.Session}
+	if d.Reason == access.GrantedForATime {
+		for _, id := range d.Temporary {
+			u := rights.Use{Grant: id, Permission: stationUse, Request: "badge " + name, Address: address}
+			if _, err := n.desk.Used(ctx, who, u, true); err != nil {
+				return station.Worker{}, err
+			}
+			w.Lent = append(w.Lent, string(id))
+		}
+	}
+	return w, nil
 }
 
+// Holds asks anew whether the person may work at stations: roles and temporary grants end meanwhile.
 func (n badges) Holds(ctx context.Context, h station.Holder) (bool, error) {
-	return n.accounts.BadgeHolds(ctx, h.Badge, h.PIN)
+	good, err := n.accounts.BadgeHolds(ctx, h.Badge, h.PIN)
+	if err != nil || !good {
+		return false, err
+	}
+	a, err := n.accounts.Account(ctx, h.Account)
+	if errors.Is(err, identity.ErrNobody) {
+		return false, nil
+	}
+	return n.mayScan(identity.Person{Account: a.Name, Roles: a.Roles, Warehouses: a.Warehouses}).Allowed, err
 }
 
 var errMayNot = errors.New("this person may not work at stations")
 
+const stationUse = "station.use"
+
 // mayScan decides whether a person may work at a station by badge. It is the same decision as for the station's page.
-func (n *node) mayScan(who identity.Person) bool { return n.desk.List(who, "station.use").Allowed }
+func (n *node) mayScan(who identity.Person) access.Decision { return n.desk.List(who, stationUse) }
 
 func (n stations) ActsAs(_ context.Context, name string, by dashboard.By) (string, error) {
 	s, err := n.find(name)

@@ -36,6 +36,8 @@ type config struct {
 	Passwords string `toml:"password_rules"`
 	// FactorRoles are the roles whose people have to use a second factor.
 	FactorRoles []string `toml:"second_factor_roles"`
+	// PasskeyRoles are the roles whose people have to use a passkey and nothing else: no code is taken of them, under no name.
+	PasskeyRoles []string `toml:"passkey_roles"`
 	// PasskeyDomain is the domain of passkeys (the RP ID): the company domain under which hub and nodes have their names. Without it there are none; changing it voids those
 	// that were enrolled.
 	PasskeyDomain string `toml:"passkey_domain"`
@@ -161,6 +163,9 @@ func (c config) check() error {
 	}
 	if err := identity.CheckPasskeyDomain(c.PasskeyDomain); err != nil {
 		return fmt.Errorf("passkey_domain: %w", err)
+	}
+	if len(c.PasskeyRoles) > 0 && c.PasskeyDomain == "" {
+		return errors.New("passkey_roles: passkeys work under passkey_domain alone; set it too, or nobody of these roles could sign in")
 	}
 	if err := identity.CheckLimits(time.Duration(c.SessionIdle), time.Duration(c.SessionMax)); err != nil {
 		return fmt.Errorf("session_idle, session_max: %w", err)

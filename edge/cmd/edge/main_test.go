@@ -78,6 +78,8 @@ func TestConfig(t *testing.T) {
 		{"keyboard scanner with packets", folders + "[[stations]]\nname = \"desk\"\nwedge_profile = \"frame=ssi\"\n", "station desk: wedge_profile: \"frame=ssi\" is unknown"},
 		{"rules and limits", folders + "password_rules = \"dengbao\"\nsession_idle = \"10m\"\nsession_max = \"8h\"\nsecond_factor_roles = [\"warehouse-lead\"]\n", ""},
 		{"passkeys", folders + "passkey_domain = \"stock.example.cn\"\n", ""},
+		{"passkeys alone", folders + "passkey_domain = \"stock.example.cn\"\npasskey_roles = [\"auditor\"]\n", ""},
+		{"passkeys alone, and nowhere", folders + "passkey_roles = [\"auditor\"]\n", "passkey_domain"},
 		{"passkeys at an address", folders + "passkey_domain = \"192.0.2.1\"\n", "passkey_domain"},
 		{"a station by badge", folders + "[[stations]]\nname = \"desk\"\nbadge = true\nbadge_idle = \"30m\"\n", ""},
 		{"open and by badge", folders + "[[stations]]\nname = \"desk\"\nbadge = true\nopen = true\n", "leave out open or badge"},

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -508,8 +510,8 @@ func (n *node) people(ctx context.Context, stdout io.Writer) (*identity.Service,
 		Issuer: "Stockade " + string(trust.Node), PasskeyDomain: n.config.PasskeyDomain, Zone: n.config.zone(), Idle: time.Duration(n.config.SessionIdle), Max: time.Duration(n.config.SessionMax),
 		FirstRoles: []string{string(access.Manager), string(access.Lead)}, FirstAt: []string{string(trust.Warehouse)},
 		RequiresFactor: func(roles []string) bool {
-			return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(n.config.FactorRoles, r) })
-		}})
+			return anyIn(roles, n.config.FactorRoles) || anyIn(roles, n.config.PasskeyRoles)
+		}, RequiresPasskey: func(roles []string) bool { return anyIn(roles, n.config.PasskeyRoles) }})
 	if err != nil {
 		return nil, err
 	}
@@ -519,6 +521,10 @@ func (n *node) people(ctx context.Context, stdout io.Writer) (*identity.Service,
 	}
 	_, err = fmt.Fprintf(stdout, "一次性登录码 / one-time code: %s\n", code)
 	return people, err
+}
+
+func anyIn(roles, list []string) bool {
+	return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(list, r) })
 }
 
 // made returns what a change tells of its making when a person is behind it; the node itself when nobody is.
@@ -534,6 +540,11 @@ func (n *node) made(p identity.Person) change.Meta {
 
 // record adds an audit entry about a person to the outbox, in the transaction of what it records.
 func (n *node) record(tx *vault.Tx, e change.Entry, p identity.Person) error {
+	if len(p.Lent) > 0 {
+		d := map[string]string{"grants": strings.Join(p.Lent, " ")}
+		maps.Copy(d, e.Detail)
+		e.Detail = d
+	}
 	c, err := change.OfEntry(n.made(p), e)
 	if err != nil {
 		return err

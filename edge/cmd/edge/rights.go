@@ -23,6 +23,7 @@ const defaultOffline = 14 * 24 * time.Hour
 func (n *node) openRights(ctx context.Context, people *identity.Service) (err error) {
 	n.accounts = people
 	n.store.OnMember(store.People{Repeat: people.Repeat, Suspend: people.Suspend})
+	n.store.OnSessionsEnd(people.EndedEverywhere)
 	err = n.store.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.RepeatMembers(); err != nil {
 			return err
@@ -35,7 +36,7 @@ func (n *node) openRights(ctx context.Context, people *identity.Service) (err er
 	if err != nil {
 		return err
 	}
-	n.desk, err = rights.New(rights.Options{Now: n.clock.Wall, Zone: n.config.zone(), Home: n.enrolment.Trust.Warehouse, Known: n.known, Trust: n.trusted, Lent: n.lentTo, Refused: n.recordRefusal},
+	n.desk, err = rights.New(rights.Options{Now: n.clock.Wall, Zone: n.config.zone(), Home: n.enrolment.Trust.Warehouse, Known: n.known, Trust: n.trusted, Lent: n.lentTo, Refused: n.recordRefusal, Used: n.recordUse},
 		access.Ready())
 	if err != nil {
 		return err
@@ -165,5 +166,12 @@ func (n *node) roles() (out []web.Role) {
 func (n *node) recordRefusal(ctx context.Context, who identity.Person, r rights.Refusal) error {
 	return n.store.Vault().Update(ctx, func(vtx *vault.Tx) error {
 		return n.record(vtx, change.Entry{Act: r.Act(), Object: string(r.Permission), Outcome: "refused", Detail: r.Detail()}, who)
+	})
+}
+
+// recordUse adds to the audit trail that a person used a temporary grant.
+func (n *node) recordUse(ctx context.Context, who identity.Person, u rights.Use) error {
+	return n.store.Vault().Update(ctx, func(vtx *vault.Tx) error {
+		return n.record(vtx, change.Entry{Act: change.ActGrantUsed, Object: string(u.Grant), Outcome: "ok", Detail: u.Detail()}, who)
 	})
 }

@@ -263,6 +263,51 @@ func TestSealedPeople(t *testing.T) {
 	}
 }
 
+// TestAGuestForATime: who does not work here and is lent something signs in here and has that alone. It ends by the clock without any word of the hub, a clock that is
+// set back does not revive it, and an early end is heard.
+func TestAGuestForATime(t *testing.T) {
+	b := newRightsBench(t)
+	own := feed.Rights(storetest.Warehouse)
+	guest := member()
+	guest.Roles = []access.RoleID{}
+	lent := func(ids ...access.TemporaryID) access.Subject {
+		s := access.Subject{Account: "wang"}
+		for _, id := range ids {
+			s.Temporary = append(s.Temporary, access.Temporary{ID: id, Reason: "stock-taking", Approver: "li", From: lastWord.UnixMilli(), Until: lastWord.Add(4 * time.Hour).UnixMilli(),
+				Grant: access.Grant{Permission: "case.read", Scope: access.Scope{Reach: access.Listed, Whose: access.Anyone, Warehouses: []stock.Warehouse{storetest.Warehouse}}}})
+		}
+		return s
+	}
+	judge := func(what string, want access.Reason) {
+		t.Helper()
+		a, _ := b.account("wang")
+		who := identity.Person{Account: a.Name, Roles: a.Roles, Warehouses: a.Warehouses}
+		if d := b.desk.List(who, "case.read"); d.Reason != want || d.Allowed != (want == access.GrantedForATime) || d.Allowed && len(d.Temporary) != 1 {
+			t.Errorf("%s: %+v, want %s", what, d, want)
+		}
+		if d := b.desk.List(who, "stock.read"); d.Allowed {
+			t.Errorf("%s: more than was lent is allowed", what)
+		}
+	}
+	b.hear(own, 1, guest, lent("t1"))
+	judge("lent", access.GrantedForATime)
+	b.wall = lastWord.Add(-48 * time.Hour)
+	judge("by a clock that was set back", access.DoubtfulClock)
+	b.wall = lastWord.Add(5 * time.Hour)
+	judge("after its end", access.Ended)
+	b.enrolment.HubTime, b.wall = lastWord.Add(5*time.Hour), lastWord.Add(time.Hour) // the hub was heard, then the clock was set back
+	judge("set back after the hub was heard", access.Ended)
+	b.enrolment.HubTime = lastWord
+	b.hear(own, 2, lent())
+	judge("ended early", access.NoGrant)
+	b.hear(own, 3, lent("t2"))
+	judge("lent again", access.GrantedForATime)
+	b.hear(own, 4, access.Member{Account: "wang", Withdrawn: true}, lent())
+	if _, known := b.account("wang"); known {
+		t.Error("a guest stays known after the grant")
+	}
+}
+
 // TestContact: the machine's own clock neither lengthens the time without the hub nor brings it back.
 func TestContact(t *testing.T) {
 	b := newRightsBench(t)

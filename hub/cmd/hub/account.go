@@ -26,9 +26,17 @@ func (h *hub) people(ctx context.Context, record func(*vault.Tx, change.Entry, i
 		CheckRoles: h.checkRoles,
 		Changed:    func(vtx *vault.Tx, account string) error { return h.sayMember(vtx, people, account) },
 		RequiresFactor: func(roles []string) bool {
-			return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(h.cfg.FactorRoles, r) })
+			return anyIn(roles, h.cfg.FactorRoles) || anyIn(roles, h.cfg.PasskeyRoles)
+		},
+		RequiresPasskey: func(roles []string) bool { return anyIn(roles, h.cfg.PasskeyRoles) },
+		AllEnded: func(vtx *vault.Tx) error {
+			return h.store.Within(vtx, h.recorder.Clock(), func(tx *store.Tx) error { return tx.SaySessionsEnd() })
 		}})
 	return people, err
+}
+
+func anyIn(roles, list []string) bool {
+	return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(list, r) })
 }
 
 // checkRoles refuses roles that do not exist or that one person may not have together, by the policy that counts.

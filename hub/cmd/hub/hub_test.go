@@ -393,6 +393,7 @@ func TestConfigurations(t *testing.T) {
 		"plain broker":    {"org='a'\ndata_dir='d'\nkey_file='k'\n[mqtt]\nbroker='mqtt://b:1'", "mqtts"},
 		"password rules":  {"org='a'\ndata_dir='d'\nkey_file='k'\npassword_rules='none'", "password_rules"},
 		"idle for ever":   {"org='a'\ndata_dir='d'\nkey_file='k'\nsession_idle='24h'", "session_idle"},
+		"keys nowhere":    {"org='a'\ndata_dir='d'\nkey_file='k'\npasskey_roles=['auditor']", "passkey_domain"},
 		"not TOML":        {"org=", "read configuration"},
 	} {
 		path := filepath.Join(t.TempDir(), "hub.toml")

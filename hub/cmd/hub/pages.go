@@ -66,7 +66,7 @@ func (s *server) recordPerson(vtx *vault.Tx, e change.Entry, p identity.Person) 
 }
 
 func whoIs(p identity.Person) auditlog.Who {
-	who := auditlog.Who{Actor: p.Actor(), Session: p.Session, Terminal: p.Address}
+	who := auditlog.Who{Actor: p.Actor(), Session: p.Session, Terminal: p.Address, Lent: p.Lent}
 	if who.Actor == "" {
 		who.Actor = string(stock.HubNode)
 	}

@@ -38,7 +38,8 @@ func (h *hub) openRequests(people *identity.Service) (*approvals.Service, *expor
 			s := approvals.SubjectOf(identity.Person{Account: account.Name, Roles: account.Roles, Warehouses: account.Warehouses})
 			s.Disabled = account.Disabled
 			return s, err
-		}}
+		},
+		Lent: func(tx *store.Tx, to access.Account) error { return sayLent(tx, people, to) }}
 	e := &exports.Service{Store: h.store, Recorder: h.recorder, Approvals: a, Zone: h.cfg.zone(), Decide: h.decideList, Movements: exportedMovements,
 		Limits: exports.Limits{Free: h.cfg.Exports.Free, Quota: h.cfg.Exports.Quota, Keep: exports.DefaultLimits.Keep}}
 	return a, e
@@ -144,6 +145,7 @@ func requestRefusal(err error) error {
 	}{
 		{approvals.ErrPermission, http.StatusUnprocessableEntity, "approval.bad_permission"},
 		{approvals.ErrScope, http.StatusUnprocessableEntity, "approval.bad_scope"},
+		{approvals.ErrFields, http.StatusUnprocessableEntity, "approval.bad_fields"},
 		{approvals.ErrSpan, http.StatusUnprocessableEntity, "approval.bad_until"},
 		{approval.ErrPast, http.StatusUnprocessableEntity, "approval.bad_until"},
 		{approval.ErrReason, http.StatusUnprocessableEntity, "approval.need_reason"},
@@ -215,15 +217,27 @@ func (p pages) requestRow(v *store.View, a approval.Process) (dashboard.RequestR
 		}
 		row.What = string(c.Kind)
 	}
+	if r.Facts.Kind == approval.Access {
+		ask, err := approvals.AskOf(r.Content)
+		if err != nil {
+			return row, err
+		}
+		row.Fields = ask.Fields
+	}
 	t, err := v.TemporaryGrant(access.TemporaryID(r.ID))
 	if errors.Is(err, store.ErrNotFound) {
 		return row, nil
+	}
+	if err != nil {
+		return row, err
 	}
 	row.Grant = &dashboard.GrantRow{Approver: t.Approver, From: approval.Time(t.From), Until: approval.Time(t.Until), EndedAt: t.EndedAt, EndedBy: t.EndedBy,
 		Active: t.EndedAt.IsZero() && now.UnixMilli() < t.Until}
 	if row.Grant.EndedAt.IsZero() && !row.Grant.Active {
 		row.Grant.EndedAt = row.Grant.Until
 	}
+	u, err := v.UseOf(t.ID)
+	row.Grant.Uses, row.Grant.UsedAt, row.Grant.UsedIn = u.Times, u.Last, u.Place
 	return row, err
 }
 
@@ -322,7 +336,7 @@ func (p pages) Ask(ctx context.Context, who identity.Person, id string, f dashbo
 	if err != nil {
 		return "", web.Fail(http.StatusUnprocessableEntity, "approval.bad_until").Because(err)
 	}
-	a := approvals.Ask{Permission: access.Permission(f.Permission), Everywhere: f.Everywhere, Until: until.UnixMilli()}
+	a := approvals.Ask{Permission: access.Permission(f.Permission), Everywhere: f.Everywhere, Until: until.UnixMilli(), Fields: f.Fields}
 	known, err := p.Warehouses(ctx, access.Places{All: true})
 	if err != nil {
 		return "", err

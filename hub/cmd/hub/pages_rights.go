@@ -167,6 +167,21 @@ func (p pages) Staff(ctx context.Context) (out []rights.Person, err error) {
 	return out, err
 }
 
+func (p pages) StaffNow(ctx context.Context) ([]rights.Person, error) {
+	people, err := p.Staff(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = p.store.View(ctx, func(v *store.View) error {
+		lent, err := v.AllTemporaries()
+		for i := range people {
+			people[i].Temporary = lent[people[i].Account]
+		}
+		return err
+	})
+	return people, err
+}
+
 func (p pages) Draft(ctx context.Context, by identity.Person) (d rights.Draft, err error) {
 	err = p.store.View(ctx, func(v *store.View) error { d, err = v.Draft(string(keyOf(by))); return err })
 	return d, err

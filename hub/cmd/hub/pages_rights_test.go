@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"stockade/hub/approvals"
 	"stockade/hub/auditlog"
 	"stockade/hub/dashboard"
 	"stockade/hub/keyring"
@@ -21,6 +23,7 @@ import (
 	"stockade/internal/identity"
 	"stockade/internal/vault"
 	"stockade/protocol/access"
+	"stockade/protocol/approval"
 	"stockade/protocol/change"
 )
 
@@ -143,6 +146,45 @@ func TestPolicyIsSavedWithItsEntry(t *testing.T) {
 	}
 	if all, err := p.Policies(t.Context(), 9); err != nil || len(all) != 2 || all[0].Version != 2 {
 		t.Errorf("%d editions, %v", len(all), err)
+	}
+}
+
+// TestWhoHasWhatForATime: reports know what is lent, while what a policy needs somebody for is not done by who has it for a time only.
+func TestWhoHasWhatForATime(t *testing.T) {
+	p := openRights(t)
+	if _, err := p.accounts.Create(t.Context(), identity.Person{Account: "boss"}, identity.Account{Name: "Li", Roles: []string{"warehouse-worker"}, Warehouses: []string{"SHA"}}); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	asked := approval.Request{ID: "A1", By: approval.Person{Account: "Li"}, Content: []byte{1}, Reason: "holidays", Asked: now.UnixMilli(), Until: now.Add(time.Hour).UnixMilli(),
+		Facts: approval.Facts{Kind: approval.Access, Permission: "role.write", Privileged: true, Everywhere: true}}
+	err := p.store.Update(t.Context(), now, func(tx *store.Tx) error {
+		rule, err := approval.Choose(approvals.Rules(), asked.Facts)
+		if err != nil {
+			return err
+		}
+		process, event, err := approval.Open(asked, rule, now.UnixMilli())
+		if err == nil {
+			err = tx.AddApproval(process, event)
+		}
+		if err != nil {
+			return err
+		}
+		return tx.AddTemporary("Li", "li", access.Temporary{ID: "A1", Reason: "holidays", Approver: "sec", From: now.UnixMilli(), Until: now.Add(time.Hour).UnixMilli(),
+			Grant: access.Grant{Permission: "role.write", Scope: access.Scope{Reach: access.Everywhere, Whose: access.Anyone}}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	staff, err := p.StaffNow(t.Context())
+	if err != nil || len(staff) != 1 || len(staff[0].Temporary) != 1 || staff[0].Temporary[0].Approver != "sec" {
+		t.Errorf("with what is lent: %+v, %v", staff, err)
+	}
+	if staff, err = p.Staff(t.Context()); err != nil || len(staff[0].Temporary) != 0 {
+		t.Errorf("without: %+v, %v", staff, err)
+	}
+	if able, err := rights.Writers(access.Ready(), staff, netip.MustParseAddr("127.0.0.1"), now); err != nil || len(able) != 0 {
+		t.Errorf("%+v may change rights for good, %v", able, err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"stockade/internal/web"
 	"stockade/protocol/access"
 	"stockade/protocol/change"
+	"stockade/protocol/stock"
 )
 
 // policy returns the policy that counts.
@@ -26,7 +27,7 @@ func (s *server) newDesk(ctx context.Context) (*rights.Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rights.New(rights.Options{Now: time.Now, Zone: s.cfg.zone(), Refused: s.recordRefusal, Lent: s.lent}, p)
+	return rights.New(rights.Options{Now: time.Now, Zone: s.cfg.zone(), Refused: s.recordRefusal, Lent: s.lent, Used: s.recordUse}, p)
 }
 
 // lent returns the permissions that a person has for a time, and whom the person looks after. While they can not be read there are none.
@@ -60,6 +61,14 @@ func (s *server) recordRefusal(ctx context.Context, who identity.Person, r right
 	return s.recorder.Act(ctx, whoIs(who), e, func(*store.Tx) error { return nil })
 }
 
+// recordUse logs that a person used a temporary grant.
+func (s *server) recordUse(ctx context.Context, who identity.Person, u rights.Use) error {
+	e := change.Entry{Act: change.ActGrantUsed, Object: string(u.Grant), Detail: u.Detail()}
+	return s.recorder.Act(ctx, whoIs(who), e, func(tx *store.Tx) error {
+		return tx.CountUse(u.Grant, tx.Now(), u.Request, string(stock.HubNode))
+	})
+}
+
 // roles are those that the policy lets people be given.
 func (s *server) roles() (out []web.Role) {
 	for _, r := range s.desk.Policy().Roles {
@@ -80,6 +89,18 @@ func (h *hub) sayMember(vtx *vault.Tx, people *identity.Service, account string)
 		return err
 	}
 	return h.store.Within(vtx, h.recorder.Clock(), func(tx *store.Tx) error { return tx.SayMember(m) })
+}
+
+// sayLent tells nodes that what is lent to somebody has changed: who it is lent to may be new to some of them.
+func sayLent(tx *store.Tx, people *identity.Service, to access.Account) error {
+	m, err := people.Member(tx.Vault(), string(to))
+	if errors.Is(err, identity.ErrNobody) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return tx.SayMember(m)
 }
 
 // sayRights sees to it that every feed of rights says what is: after the first start of a program that knows them, and

@@ -14,9 +14,10 @@ import (
 
 // setup is what to run.
 type setup struct {
-	Items     string // CSV, see `hub item import`
-	Locations string // CSV, see `hub location import`
-	Free      *int64 // rows that may be exported without an approval
+	Items     string   // CSV, see `hub item import`
+	Locations string   // CSV, see `hub location import`
+	Free      *int64   // rows that may be exported without an approval
+	KeyRoles  []string // roles that take passkeys alone
 	Nodes     []struct {
 		ID, Warehouse string
 		Stations      []struct {
@@ -92,7 +93,7 @@ func (w *world) startHub(ctx context.Context, s setup) (err error) {
 		return err
 	}
 	w.relay.Aim(own)
-	if w.hub, err = w.rig.NewHub(ctx, rig.HubOptions{PublicMQTT: w.relay.Addr(), ListenMQTT: own, ExportFree: s.Free}); err != nil {
+	if w.hub, err = w.rig.NewHub(ctx, rig.HubOptions{PublicMQTT: w.relay.Addr(), ListenMQTT: own, ExportFree: s.Free, PasskeyRoles: s.KeyRoles}); err != nil {
 		return err
 	}
 	if err := w.importCSV(ctx, "item", s.Items); err != nil {
