@@ -44,6 +44,7 @@ type Person struct {
 	FactorAt   time.Time
 	Notices    int  // how many the person has not seen
 	Elsewhere  bool // the hub keeps the account: here nothing of it can be changed
+	Company    bool // the sign-in began at the company's identity provider
 }
 
 // Must is what a person has to do before anything else; empty for nothing.

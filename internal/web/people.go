@@ -156,6 +156,8 @@ type personPage struct {
 	Own        bool // the reader's own account: somebody else has to change it
 	May        bool // whether the reader may change it
 	Badge      identity.Badge
+	Company    identity.Link // the account at the company's provider
+	Subject    string        // that was typed for it
 	Code       string
 	Problem    string
 
@@ -190,6 +192,9 @@ func (s *Server) showPerson(v *Visit, page personPage) error {
 			return staleOr(err)
 		}
 		page.Badge = b
+		if page.Company, err = s.opt.Accounts.LinkOf(v.UserContext(), page.Account.Name); err != nil {
+			return err
+		}
 	}
 	return v.Page("person", page)
 }
