@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -237,10 +238,16 @@ func exchangeProblem(err error) error {
 		return problem(why, fmt.Errorf("the provider refuses the code: %s", printable(refused.ErrorCode)))
 	case errors.As(err, &refused):
 		return problem("unreachable", fmt.Errorf("the provider answers %s to the code", refused.Response.Status))
-	case errors.Is(err, errNetwork):
-		return problem("unreachable", err)
+	case away(err):
+		return problem("unreachable", clippedError(err))
 	}
 	return problem("invalid", clippedError(err))
+}
+
+// away reports whether an error means that the provider did not answer, or not in time.
+func away(err error) bool {
+	var n net.Error
+	return errors.Is(err, errNetwork) || errors.As(err, &n) && n.Timeout()
 }
 
 // clippedError keeps what a provider wrote short: the library repeats whole answers.

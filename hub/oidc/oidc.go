@@ -195,7 +195,7 @@ func (c *Client) proof(ctx context.Context, m *metadata, raw string, ref *referr
 	switch {
 	case errors.As(err, &expired):
 		return identity.Proof{}, problem("clock", err)
-	case errors.Is(*keys, errNetwork), errors.Is(*keys, errKeysSoon):
+	case away(*keys), errors.Is(*keys, errKeysSoon):
 		return identity.Proof{}, problem("unreachable", *keys)
 	case err != nil:
 		return identity.Proof{}, problem("invalid", clippedError(err))

@@ -58,6 +58,9 @@ type config struct {
 	// Unmaskings is how many masked values a person may look at in a day, for a reason each; default 50, at most 1000, 0 for none.
 	Unmaskings int64 `toml:"unmaskings_per_day"`
 
+	// OIDC is the company's identity provider, with which people may sign in.
+	OIDC oidcConfig `toml:"oidc"`
+
 	// Pages is the HTTPS listener of the pages for people.
 	Pages listener `toml:"pages"`
 	// Nodes is the HTTPS listener where nodes enrol and renew their certificates.
@@ -122,7 +125,7 @@ func loadConfig(path string) (config, error) {
 		c.MQTT.Listen = ":8883"
 	}
 	dir := filepath.Dir(path)
-	for _, p := range []*string{&c.DataDir, &c.KeyFile, &c.Typeface} {
+	for _, p := range []*string{&c.DataDir, &c.KeyFile, &c.Typeface, &c.OIDC.SecretFile, &c.OIDC.CAFile} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -154,6 +157,9 @@ func (c config) check() error {
 	}
 	if err := identity.CheckPasskeyDomain(c.PasskeyDomain); err != nil {
 		return fmt.Errorf("passkey_domain: %w", err)
+	}
+	if err := c.OIDC.check(); err != nil {
+		return fmt.Errorf("oidc: %w", err)
 	}
 	if err := identity.CheckLimits(time.Duration(c.SessionIdle), time.Duration(c.SessionMax)); err != nil {
 		return fmt.Errorf("session_idle, session_max: %w", err)
