@@ -102,6 +102,7 @@ type HubOptions struct {
 
 	ListenNodes string // where nodes enrol; a free port when empty
 	ExportFree  *int64 // rows that may be exported without an approval; the hub's own default when nil
+	OIDC        *OIDC  // the company's identity provider; nil for none
 }
 
 // NewHub writes a hub's configuration and makes its data unless there are any.
@@ -115,6 +116,13 @@ func (r *Rig) NewHub(ctx context.Context, o HubOptions) (*Hub, error) {
 	}
 	text := fmt.Sprintf("org = %q\ndata_dir = %q\nkey_file = %q\nnames = [\"localhost\", \"127.0.0.1\"]\npasskey_domain = \"localhost\"\ngs1_prefix = \"6910420\"\n[pages]\nlisten = %q\n[nodes]\nlisten = %q\n[mqtt]\n",
 		hubOrg, h.data, h.KeyFile(), o.Listen, o.ListenNodes)
+	if o.OIDC != nil {
+		table, err := o.OIDC.table(r.Dir)
+		if err != nil {
+			return nil, err
+		}
+		text = strings.Replace(text, "[pages]", table+"[pages]", 1)
+	}
 	if o.ExportFree != nil { // before the table that the text ends with
 		text = strings.Replace(text, "[pages]", fmt.Sprintf("[exports]\nrows_without_approval = %d\n[pages]", *o.ExportFree), 1)
 	}
