@@ -101,9 +101,9 @@ func (c *Client) slot() (release func(), err error) {
 	}
 }
 
-// present returns the provider's metadata, fetched when it is old. While one fetches, the others wait for the same answer; after a failure nobody asks
+// present returns the provider's metadata, fetched when it is older than most. While one fetches, the others wait for the same answer; after a failure nobody asks
 // again for a moment.
-func (c *Client) present(ctx context.Context) (*metadata, error) {
+func (c *Client) present(ctx context.Context, most time.Duration) (*metadata, error) {
 	release, err := c.slot()
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (c *Client) present(ctx context.Context) (*metadata, error) {
 	for {
 		c.mu.Lock()
 		now := c.opt.Now()
-		if m := c.metadata; m != nil && within(now, m.at, metadataFor) {
+		if m := c.metadata; m != nil && within(now, m.at, most) {
 			c.mu.Unlock()
 			return m, nil
 		}
@@ -130,11 +130,11 @@ func (c *Client) present(ctx context.Context) (*metadata, error) {
 				return nil, problem("unreachable", ctx.Err())
 			}
 		}
-		done := make(chan struct{})
+		done, former := make(chan struct{}), c.metadata
 		c.fetching = done
 		c.mu.Unlock()
 
-		m, err := c.discover(context.WithoutCancel(ctx)) // others wait for it too; the client's own limit ends it
+		m, err := c.discover(context.WithoutCancel(ctx), former) // others wait for it too; the client's own limit ends it
 		c.mu.Lock()
 		c.fetching = nil
 		if c.failed, c.failedAt = err, c.opt.Now(); err == nil {
@@ -152,8 +152,8 @@ func within(now, then time.Time, most time.Duration) bool {
 	return age >= 0 && age < most
 }
 
-// discover asks the provider what it is (OpenID Connect Discovery 1.0).
-func (c *Client) discover(ctx context.Context) (*metadata, error) {
+// discover asks the provider what it is (OpenID Connect Discovery 1.0). Keys that former metadata has are kept while they are young.
+func (c *Client) discover(ctx context.Context, former *metadata) (*metadata, error) {
 	ctx = oidc.ClientContext(ctx, c.http)
 	p, err := oidc.NewProvider(ctx, c.opt.Issuer)
 	var mismatch *oidc.IssuerMismatchError
@@ -188,10 +188,16 @@ func (c *Client) discover(ctx context.Context) (*metadata, error) {
 	if !secure(said.End) {
 		said.End = ""
 	}
-	c.transport.watch(said.Keys)
-	return &metadata{at: c.opt.Now(), sendsISS: said.ISS, end: said.End,
-		verifier: oidc.NewVerifier(c.opt.Issuer, keySet{oidc.NewRemoteKeySet(ctx, said.Keys)}, &oidc.Config{ClientID: c.opt.ClientID, Now: c.opt.Now, SupportedSigningAlgs: asymmetric(said.Algorithms)}),
-		oauth:    oauth2.Config{ClientID: c.opt.ClientID, ClientSecret: c.opt.Secret, RedirectURL: c.opt.Redirect, Endpoint: at, Scopes: []string{oidc.ScopeOpenID, "profile"}}}, nil
+	m := &metadata{at: c.opt.Now(), sendsISS: said.ISS, end: said.End, keysURL: said.Keys}
+	if former != nil && former.keysURL == said.Keys && within(m.at, former.keysAt, metadataFor) {
+		m.keys, m.keysAt = former.keys, former.keysAt
+	} else {
+		c.transport.watch(said.Keys)
+		m.keys, m.keysAt = keySet{oidc.NewRemoteKeySet(ctx, said.Keys)}, m.at
+	}
+	m.verifier = oidc.NewVerifier(c.opt.Issuer, m.keys, &oidc.Config{ClientID: c.opt.ClientID, Now: c.opt.Now, SupportedSigningAlgs: asymmetric(said.Algorithms)})
+	m.oauth = oauth2.Config{ClientID: c.opt.ClientID, ClientSecret: c.opt.Secret, RedirectURL: c.opt.Redirect, Endpoint: at, Scopes: []string{oidc.ScopeOpenID, "profile"}}
+	return m, nil
 }
 
 // asymmetric leaves those of a provider's algorithms that only the provider can sign with: neither "none" nor those that anybody can use who knows

@@ -42,7 +42,8 @@ const (
 	askFor      = 8 * time.Second  // for one answer of the provider
 	answerMost  = 256 << 10        // bytes of one
 	headMost    = 32 << 10         // bytes of its head
-	metadataFor = time.Hour        // how long metadata and keys are kept
+	metadataFor = time.Hour        // how long metadata and keys are kept for those who are on their way
+	thereFor    = 5 * time.Second  // how long the provider is taken to be there before somebody is sent to it
 	retryAfter  = 5 * time.Second  // before a provider that was away is asked for its metadata again
 	keysEvery   = 10 * time.Second // at most so often are keys fetched because a token names one that is not known
 	clockMost   = 5 * time.Minute  // by which the provider's clock may differ
@@ -120,6 +121,9 @@ func problem(why string, cause error) error {
 type metadata struct {
 	verifier *oidc.IDTokenVerifier
 	oauth    oauth2.Config
+	keys     keySet
+	keysURL  string
+	keysAt   time.Time
 	end      string // where people sign out there; empty when they can not
 	sendsISS bool   // RFC 9207
 	at       time.Time
@@ -127,7 +131,7 @@ type metadata struct {
 
 // Begin makes a referral: the address to send the browser to, and the secret that it has to keep.
 func (c *Client) Begin(ctx context.Context, r identity.Referral) (address, browser string, err error) {
-	m, err := c.present(ctx)
+	m, err := c.present(ctx, thereFor) // who is sent to a provider that is away is stuck there
 	if err != nil {
 		return "", "", err
 	}
@@ -157,7 +161,7 @@ func (c *Client) Finish(ctx context.Context, browser string, query url.Values) (
 	if ref == nil {
 		return p, nil, problem("stale", errors.New("no referral of this browser has that state"))
 	}
-	m, err := c.present(ctx)
+	m, err := c.present(ctx, metadataFor)
 	if err != nil {
 		return p, ref.errand, err
 	}

@@ -444,8 +444,16 @@ func TestMetadataIsKept(t *testing.T) {
 	if m, k := p.count(metadata), p.count("/keys"); m != 2 || k != 1 {
 		t.Errorf("asked %d times for metadata, %d for keys", m, k)
 	}
+	w := p.leave(c, someone)
+	p.wait(thereFor)
+	if _, _, err := c.Finish(t.Context(), w.secret, w.answer); err != nil || p.count(metadata) != 2 {
+		t.Errorf("who comes back: %v, asked %d times", err, p.count(metadata))
+	}
+	if _, why := p.in(c, someone); why != "" || p.count(metadata) != 3 || p.count("/keys") != 1 {
+		t.Errorf("who goes there after a moment: %q, asked %d times for metadata, %d for keys", why, p.count(metadata), p.count("/keys"))
+	}
 	p.wait(metadataFor)
-	if _, why := p.in(c, someone); why != "" || p.count(metadata) != 3 || p.count("/keys") != 2 {
+	if _, why := p.in(c, someone); why != "" || p.count(metadata) != 4 || p.count("/keys") != 2 {
 		t.Errorf("after an hour: %q, %d, %d", why, p.count(metadata), p.count("/keys"))
 	}
 }

@@ -1,7 +1,7 @@
 // Signing in with the company's identity provider: linked, used to sign in and to confirm, refused, away.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, shot, sizes, steps } from "./browser.mjs";
+import { launch, shot, sizes, steps, until } from "./browser.mjs";
 import { catalogue } from "./goods.mjs";
 import { inspect } from "./look.mjs";
 import { authenticator, begin, signIn } from "./people.mjs";
@@ -220,8 +220,12 @@ step("under another name of the hub it is said where it works", async () => {
 step("while the provider is away, passwords work", async () => {
   const other = await someone();
   await company.leave();
-  await press(button, other);
-  await said("请过一会儿再试，或用密码登录", other); // it is known where to go, but not what the answer is worth
+  await until("the hub finds the provider away", async () => { // which it takes to be there for some seconds
+    await other.visit(hub, "/login");
+    await press(button, other);
+    await Promise.race([other.page.getByRole("alert").waitFor(), other.page.waitForURL("chrome-error://**")]).catch(() => {});
+    return other.page.getByText("请过一会儿再试，或用密码登录").isVisible();
+  });
   await both(other, "login-provider-away");
   await signIn(other);
   await other.page.fill("#code", codes[2]);
