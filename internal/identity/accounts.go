@@ -30,7 +30,7 @@ type Account struct {
 	// What follows is told, not set.
 	Made        time.Time
 	Seen        time.Time // last sign-in; zero for never
-	Waiting     bool      // has yet to choose a password
+	Waiting     bool      // has yet to choose a password, and has no other way in
 	Disabled    bool
 	Factor      bool // has a second factor
 	Linked      bool // to an account at the company's identity provider
@@ -55,7 +55,8 @@ func (s *Service) scanAccount(scan func(...any) error) (a Account, err error) {
 	var key, roles, warehouses string
 	var made, seen, chosen int64
 	var factors int
-	if err := scan(&key, &a.Name, &a.Display, &made, &seen, &a.Waiting, &chosen, &a.Disabled, &a.NeedsFactor, &roles, &warehouses, &factors, &a.Linked, &a.Sessions); err != nil {
+	var none bool // no password
+	if err := scan(&key, &a.Name, &a.Display, &made, &seen, &none, &chosen, &a.Disabled, &a.NeedsFactor, &roles, &warehouses, &factors, &a.Linked, &a.Sessions); err != nil {
 		return Account{}, err
 	}
 	now := s.now()
@@ -67,7 +68,8 @@ func (s *Service) scanAccount(scan func(...any) error) (a Account, err error) {
 	}
 	a.LacksFactor = !a.Factor && (a.NeedsFactor || s.needs != nil && s.needs(a.Roles))
 	a.Dormant = !a.Disabled && now.Sub(last) > DormantAfter
-	if !a.Waiting {
+	a.Waiting = none && !a.Linked
+	if !none {
 		a.Overdue, _ = s.rules.overdue(time.UnixMilli(chosen), now)
 	}
 	return a, nil

@@ -117,7 +117,7 @@ func (s *Service) SignInCompany(ctx context.Context, p Proof, from From) (sessio
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`UPDATE account_link SET used_at = ?2 WHERE account = ?1`, key, s.now().UnixMilli()); err != nil {
+		if _, err := tx.Exec(`UPDATE account_link SET used_at = ?2, label = CASE WHEN ?3 = '' THEN label ELSE ?3 END WHERE account = ?1`, key, s.now().UnixMilli(), p.Label); err != nil {
 			return err
 		}
 		detail := map[string]string{"issuer": p.Issuer}

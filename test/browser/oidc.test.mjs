@@ -136,7 +136,7 @@ step("an administrator links somebody who never had a password", async () => {
   await z.visit(hub, "/account/factor/new"); // a page that wants a factor first
   await heading("请再次确认是您本人", z);
   assert.equal(await z.page.locator("#confirm").count(), 0); // there is no password to ask for
-  await inspect(z, "confirm-company-only");
+  await both(z, "confirm-company-only");
   await press("用公司账号确认", z);
   await at(worker, "进入", z);
   await z.page.waitForURL(hub + "/account/factor/new");
