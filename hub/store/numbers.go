@@ -91,18 +91,25 @@ func (tx *Tx) GrantNumbers(name stock.NodeID, prefix string) error {
 	return tx.putNews(feed.Locations(n.state.Warehouse), feed.Numbers{Node: name, Epoch: n.state.Head.Epoch, Prefix: prefix, First: first, Count: size})
 }
 
-// Posted implements delivery.HubStore: it notes which numbers a node says to have used, so that it is granted more in time, and to which key people are
-// sealed for it.
+// Posted implements delivery.HubStore: it tells of entries, and notes which numbers a node says to have used, so that it is granted more in time, and to which key
+// people are sealed for it.
 func (tx *Tx) Posted(id stock.ID, _ []byte, c change.Change) error {
 	if c.Kind != change.KindEntry {
 		return nil
 	}
 	e, err := c.Entry()
-	if err == nil && e.Act == change.ActSealing {
-		return tx.noteSealing(id.Node, e)
-	}
-	if err != nil || e.Act != change.ActNumbered {
+	if err != nil {
 		return nil //nolint:nilerr // it was posted: an entry that can be read
+	}
+	if err := tx.heard(id, c, e); err != nil {
+		return err
+	}
+	switch e.Act {
+	case change.ActSealing:
+		return tx.noteSealing(id.Node, e)
+	case change.ActNumbered:
+	default:
+		return nil
 	}
 	last, err := strconv.ParseUint(e.Detail["last"], 10, 62)
 	if err != nil {

@@ -123,7 +123,7 @@ type confirmPage struct {
 	Action  string        // where the form goes
 	Ways    identity.Ways // without any, the password is asked for
 	Key     keyOffer
-	Lost    string // why nothing that the person has serves here
+	Lost    string        // why nothing that the person has serves here
 	Link    identity.Link // by which the company's provider can be asked instead of the password
 	Next    string
 	Keep    []field

@@ -117,6 +117,7 @@ type personRow struct {
 type peoplePage struct {
 	Rows                    []personRow
 	Dormant, Overdue, Lacks int
+	Only                    string // text of the mark that is asked for; empty for everybody
 }
 
 func (s *Server) getPeople(v *Visit) error {
@@ -131,7 +132,10 @@ func (s *Server) getPeople(v *Visit) error {
 			continue
 		}
 		a.Display = seen.Fields.Show(access.Name, a.Display)
-		page.Rows = append(page.Rows, personRow{a, personLink(a.Name), s.roleNames(v, a.Roles)})
+		marks := map[string]bool{"dormant": a.Dormant, "overdue": a.Overdue, "lacks": a.LacksFactor}
+		if show, asked := marks[v.Query("show")]; !asked || show && !a.Disabled {
+			page.Rows = append(page.Rows, personRow{a, personLink(a.Name), s.roleNames(v, a.Roles)})
+		}
 		if a.Disabled {
 			continue
 		}
@@ -144,6 +148,9 @@ func (s *Server) getPeople(v *Visit) error {
 		if a.LacksFactor {
 			page.Lacks++
 		}
+	}
+	if only := v.Query("show"); slices.Contains([]string{"dormant", "overdue", "lacks"}, only) {
+		page.Only = v.T("people."+only, nil)
 	}
 	return v.Page("people", page)
 }

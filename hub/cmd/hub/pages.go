@@ -40,6 +40,7 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 		return nil, err
 	}
 	s.accounts = people
+	s.noteSignIns(people)
 	code, err := people.FirstCode(ctx)
 	if err != nil {
 		return nil, err
