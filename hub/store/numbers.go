@@ -101,7 +101,7 @@ func (tx *Tx) Posted(id stock.ID, _ []byte, c change.Change) error {
 	if err != nil {
 		return nil //nolint:nilerr // it was posted: an entry that can be read
 	}
-	if err := tx.heard(id, c, e); err != nil {
+	if err := tx.tellEntry(id, c, e); err != nil {
 		return err
 	}
 	switch e.Act {

@@ -169,6 +169,9 @@ func New(opt Options, site Site) (*Server, error) {
 	if opt.TLS == nil || opt.People == nil {
 		return nil, errors.New("web: TLS and People are required")
 	}
+	if opt.Company != nil && (opt.Accounts == nil || !opt.Manage) {
+		return nil, errors.New("web: a company's sign-in needs account pages, and people who are administered here")
+	}
 	opt.Limits = opt.Limits.orDefaults()
 	if opt.Allow == nil {
 		opt.Allow = SignedIn

@@ -246,9 +246,15 @@ step("unlinked, it signs in no more", async () => {
   await p.page.locator("#company").getByText("没有绑定").waitFor();
   await p.page.getByText("解除了公司账号 wang@example.cn 的绑定。").first().waitFor();
   const other = await someone();
-  await press(button, other);
+  await until("the hub finds the provider back", async () => { // which it leaves alone for some seconds
+    await other.visit(hub, "/login");
+    await press(button, other);
+    const there = other.page.waitForURL((u) => u.origin === company.issuer).then(() => true, () => false);
+    return Promise.race([there, other.page.getByRole("alert").waitFor().then(() => false, () => false)]);
+  });
   await at(boss, "进入", other);
   await said("没有绑定账号", other);
+  other.problems.splice(0, Infinity, ...other.problems.filter((s) => !s.includes("status of 503")));
   await other.leave();
 });
 

@@ -72,7 +72,7 @@ func (c oidcConfig) company(pages string, now func() time.Time) (*web.Company, e
 	if c.Issuer == "" {
 		return nil, nil
 	}
-	origin := strings.TrimSuffix(pages, ":443") // as browsers write it
+	origin := strings.ToLower(strings.TrimSuffix(pages, ":443")) // as browsers write it
 	o := oidc.Options{Issuer: c.Issuer, ClientID: c.ClientID, Redirect: origin + returnPath, AMR: c.FactorAMR, ACR: c.FactorACR, Now: now}
 	var err error
 	if o.Secret, err = vault.LoadSecretFile(c.SecretFile); err != nil {

@@ -20,8 +20,8 @@ type NodeEntry struct {
 // transaction, so that it is for faults of the store alone.
 func (s *Store) OnEntry(f func(*vault.Tx, NodeEntry) error) { s.onEntry = f }
 
-// heard tells of an entry.
-func (tx *Tx) heard(id stock.ID, c change.Change, e change.Entry) error {
+// tellEntry tells of an entry.
+func (tx *Tx) tellEntry(id stock.ID, c change.Change, e change.Entry) error {
 	if tx.onEntry == nil {
 		return nil
 	}
