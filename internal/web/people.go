@@ -202,6 +202,11 @@ func (s *Server) showPerson(v *Visit, page personPage) error {
 		if page.Company, err = s.opt.Accounts.LinkOf(v.UserContext(), page.Account.Name); err != nil {
 			return err
 		}
+		if !page.Clear {
+			var open access.Fields
+			open[access.Name] = page.NameAccess
+			page.Company.Label = open.Show(access.Name, page.Company.Label)
+		}
 	}
 	return v.Page("person", page)
 }
