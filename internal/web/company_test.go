@@ -238,3 +238,24 @@ func TestWithoutCompany(t *testing.T) {
 		boss.post(path, "name", "Chen").want(404, path)
 	}
 }
+
+// TestLabelIsAName: what the provider calls somebody is shown as far as names are.
+func TestLabelIsAName(t *testing.T) {
+	h, _, _ := newGovernedHouse(t, func(o *Options) {
+		o.Company = &Company{Provider: &provider{}, Issuer: "https://login.example", Names: map[Lang]string{Chinese: "公司登录", English: "Company sign-in"}, Origin: "https://depot.example"}
+	})
+	boss := h.first()
+	by := identity.Person{Account: "installer"}
+	if _, err := h.people.Create(t.Context(), by, identity.Account{Name: "worker", Roles: []string{"warehouse-worker"}, Warehouses: []string{"SHA"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.people.LinkFor(t.Context(), by, "worker", "https://login.example", "7"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.people.SignInCompany(t.Context(), identity.Proof{Issuer: "https://login.example", Subject: "7", Label: "王小明"}, identity.From{Address: "192.0.2.1"}); err != nil {
+		t.Fatal(err)
+	}
+	if boss.get("/people/person/worker").want(200, "/people/person/worker", "Linked to", "王**"); strings.Contains(boss.page, "小明") {
+		t.Error("the page shows the name")
+	}
+}
