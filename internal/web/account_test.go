@@ -55,10 +55,11 @@ func newHouseBy(t *testing.T, rules identity.Rules) *house {
 // newHouseAt is a house whose passkeys work under a domain; empty for none.
 func newHouseAt(t *testing.T, rules identity.Rules, domain string) *house {
 	t.Helper()
-	return newHouseOf(t, rules, nil)
+	return newHouseOf(t, rules, domain, nil)
 }
 
-func newHouseOf(t *testing.T, rules identity.Rules, company *Company) *house {
+// newHouseOf is a house whose people may sign in with their company's provider.
+func newHouseOf(t *testing.T, rules identity.Rules, domain string, company *Company) *house {
 	t.Helper()
 	v, err := vault.Open(t.Context(), vault.Options{Path: filepath.Join(t.TempDir(), "people.db"), Key: vault.Key{1}})
 	if err != nil {

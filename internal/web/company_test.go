@@ -41,7 +41,7 @@ func (p *provider) SignOut() string { return "https://login.example/end" }
 func newCompany(t *testing.T) (*house, *provider) {
 	t.Helper()
 	p := &provider{proof: identity.Proof{Issuer: "https://login.example", Subject: "248289", Label: "wang@login.example", Recent: true}}
-	h := newHouseOf(t, identity.ASVS, &Company{Provider: p, Issuer: "https://login.example", Names: map[Lang]string{Chinese: "公司登录", English: "Company sign-in"}, Origin: "https://depot.example"})
+	h := newHouseOf(t, identity.ASVS, "depot.example", &Company{Provider: p, Issuer: "https://login.example", Names: map[Lang]string{Chinese: "公司登录", English: "Company sign-in"}, Origin: "https://depot.example"})
 	return h, p
 }
 
