@@ -32,9 +32,11 @@ var harmless = []string{"net/url", "net/netip"}
 
 // owner names the one package that may use a library directly; others go through it.
 var owner = map[string]string{
-	"github.com/mattn/go-sqlite3": "internal/vault",      // whoever opens a database, opens it encrypted
-	"go.bug.st/serial":            "internal/serialport", // the traps of both drivers are handled there
-	"github.com/tarm/serial":      "internal/serialport",
+	"github.com/mattn/go-sqlite3":       "internal/vault",      // whoever opens a database, opens it encrypted
+	"go.bug.st/serial":                  "internal/serialport", // the traps of both drivers are handled there
+	"github.com/tarm/serial":            "internal/serialport",
+	"github.com/coreos/go-oidc/v3/oidc": "hub/oidc", // the edge, which a node's card carries, has no use for it
+	"golang.org/x/oauth2":               "hub/oidc",
 }
 
 type source struct {

@@ -24,6 +24,8 @@ type Person struct {
 	Display string // what the person is called, may be empty
 	Waiting bool   // has yet to choose a password
 	Dormant bool   // has not signed in for long
+	Overdue bool   // the password has to be changed
+	Lacks   bool   // has to have a second factor, and has none
 }
 
 // Called returns what p is called, with the name of the account.

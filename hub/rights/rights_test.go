@@ -256,6 +256,15 @@ func TestSeeAndArrange(t *testing.T) {
 	if s := Arrange(r, people, ByPerson, Filter{Text: "EXPORT", Marked: true}); len(s) != 1 || len(s[0].Rows) != 1 || !slices.Contains(s[0].Rows[0].Marks, MarkDormant) {
 		t.Errorf("%+v", s)
 	}
+	people[0].Dormant, people[0].Overdue, people[0].Lacks = false, true, true
+	if s := Arrange(r, people, ByPerson, Filter{Text: "EXPORT", Marked: true}); len(s) != 1 || !slices.Contains(s[0].Rows[0].Marks, MarkOverdue) || !slices.Contains(s[0].Rows[0].Marks, MarkLacks) || slices.Contains(s[0].Rows[0].Marks, MarkDormant) {
+		t.Errorf("%+v", s)
+	}
+	people[0].Disabled = true // who can not sign in has nothing to put right
+	if s := Arrange(r, people, ByPerson, Filter{Text: "EXPORT"}); len(s) != 1 || slices.Contains(s[0].Rows[0].Marks, MarkOverdue) || slices.Contains(s[0].Rows[0].Marks, MarkLacks) {
+		t.Errorf("%+v", s)
+	}
+	people[0].Disabled = false
 	if s := Arrange(r, people, ByPerson, Filter{Text: "nobody at all"}); len(s) != 0 {
 		t.Errorf("%+v", s)
 	}

@@ -110,6 +110,8 @@ type Mark string
 // The marks.
 const (
 	MarkDormant  Mark = "dormant"  // the person has not signed in for long
+	MarkOverdue  Mark = "overdue"  // the person's password has to be changed
+	MarkLacks    Mark = "lacks"    // the person has to have a second factor, and has none
 	MarkWaiting  Mark = "waiting"  // the person has yet to choose a password
 	MarkExcluded Mark = "excluded" // the person holds what excludes each other
 	MarkVoid     Mark = "void"     // it allows nothing, and Void says why
@@ -188,6 +190,8 @@ func Arrange(r access.Report, people []Person, by By, f Filter) (list []Section)
 			mark(MarkUnheld, l.Account == "")
 			mark(MarkVoid, l.Void != "")
 			mark(MarkDormant, row.Person.Dormant)
+			mark(MarkOverdue, row.Person.Overdue && !row.Person.Disabled)
+			mark(MarkLacks, row.Person.Lacks && !row.Person.Disabled)
 			mark(MarkWaiting, row.Person.Waiting)
 			mark(MarkExcluded, excluded[l.Account])
 			if f.has(row) {

@@ -92,21 +92,27 @@ func (tx *Tx) GrantNumbers(name stock.NodeID, prefix string) error {
 	return tx.putNews(feed.Locations(n.state.Warehouse), feed.Numbers{Node: name, Epoch: n.state.Head.Epoch, Prefix: prefix, First: first, Count: size})
 }
 
-// Posted implements delivery.HubStore: it notes which numbers a node says to have used, so that it is granted more in time, to which key people are
-// sealed for it, and the uses of temporary grants.
+// Posted implements delivery.HubStore: it tells of entries, and notes which numbers a node says to have used, so that it is granted more in time, to which key
+// people are sealed for it, and the uses of temporary grants.
 func (tx *Tx) Posted(id stock.ID, _ []byte, c change.Change) error {
 	if c.Kind != change.KindEntry {
 		return nil
 	}
 	e, err := c.Entry()
-	if err == nil && e.Act == change.ActSealing {
-		return tx.noteSealing(id.Node, e)
-	}
-	if err == nil && e.Act == change.ActGrantUsed {
-		return tx.CountUse(access.TemporaryID(e.Object), c.Meta.Time.Time(), e.Detail["request"], string(id.Node))
-	}
-	if err != nil || e.Act != change.ActNumbered {
+	if err != nil {
 		return nil //nolint:nilerr // it was posted: an entry that can be read
+	}
+	if err := tx.tellEntry(id, c, e); err != nil {
+		return err
+	}
+	switch e.Act {
+	case change.ActSealing:
+		return tx.noteSealing(id.Node, e)
+	case change.ActGrantUsed:
+		return tx.CountUse(access.TemporaryID(e.Object), c.Meta.Time.Time(), e.Detail["request"], string(id.Node))
+	case change.ActNumbered:
+	default:
+		return nil
 	}
 	last, err := strconv.ParseUint(e.Detail["last"], 10, 62)
 	if err != nil {

@@ -49,7 +49,8 @@ var (
 type Store struct {
 	vault *vault.Store
 	// memory is used inside acts only, and those run one at a time.
-	memory *memory
+	memory  *memory
+	onEntry func(*vault.Tx, NodeEntry) error
 }
 
 // Open brings the tables of an open vault up to date. The caller closes the vault.
@@ -81,6 +82,8 @@ type Tx struct {
 	m   *memory
 	now int64 // Unix milliseconds
 
+	onEntry func(*vault.Tx, NodeEntry) error
+
 	batch openBatch
 	dirty []*cell
 	cases map[caseName]*pendingCase
@@ -103,7 +106,7 @@ func (s *Store) Within(vtx *vault.Tx, now time.Time, fn func(*Tx) error) error {
 	if err != nil {
 		return err
 	}
-	tx := &Tx{View: View{vtx}, m: m, now: now.UnixMilli()}
+	tx := &Tx{View: View{vtx}, m: m, now: now.UnixMilli(), onEntry: s.onEntry}
 	s.memory = nil // until all has gone well
 	if err := fn(tx); err != nil {
 		return err

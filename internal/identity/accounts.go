@@ -30,9 +30,10 @@ type Account struct {
 	// What follows is told, not set.
 	Made        time.Time
 	Seen        time.Time // last sign-in; zero for never
-	Waiting     bool      // has yet to choose a password
+	Waiting     bool      // has yet to choose a password, and has no other way in
 	Disabled    bool
 	Factor      bool // has a second factor
+	Linked      bool // to an account at the company's identity provider
 	LacksFactor bool // and would have to have one
 	Sessions    int
 	Dormant     bool // has not signed in for DormantAfter
@@ -46,6 +47,7 @@ const accountColumns = `SELECT a.folded, a.name, a.display, a.made_at, coalesce(
 	(SELECT coalesce(group_concat(role, char(10)), '') FROM account_role WHERE account = a.folded),
 	(SELECT coalesce(group_concat(warehouse, char(10)), '') FROM account_warehouse WHERE account = a.folded),
 	(SELECT count(*) FROM account_factor WHERE account = a.folded AND confirmed_at IS NOT NULL),
+	(SELECT count(*) FROM account_link WHERE account = a.folded) > 0,
 	(SELECT count(*) FROM session WHERE account = a.folded AND used_at >= ?1 AND made_at >= ?2)
 	FROM account a `
 
@@ -53,7 +55,8 @@ func (s *Service) scanAccount(scan func(...any) error) (a Account, err error) {
 	var key, roles, warehouses string
 	var made, seen, chosen int64
 	var factors int
-	if err := scan(&key, &a.Name, &a.Display, &made, &seen, &a.Waiting, &chosen, &a.Disabled, &a.NeedsFactor, &roles, &warehouses, &factors, &a.Sessions); err != nil {
+	var none bool // no password
+	if err := scan(&key, &a.Name, &a.Display, &made, &seen, &none, &chosen, &a.Disabled, &a.NeedsFactor, &roles, &warehouses, &factors, &a.Linked, &a.Sessions); err != nil {
 		return Account{}, err
 	}
 	now := s.now()
@@ -65,7 +68,8 @@ func (s *Service) scanAccount(scan func(...any) error) (a Account, err error) {
 	}
 	a.LacksFactor = !a.Factor && (a.NeedsFactor || s.needs != nil && s.needs(a.Roles))
 	a.Dormant = !a.Disabled && now.Sub(last) > DormantAfter
-	if !a.Waiting {
+	a.Waiting = none && !a.Linked
+	if !none {
 		a.Overdue, _ = s.rules.overdue(time.UnixMilli(chosen), now)
 	}
 	return a, nil
@@ -317,11 +321,11 @@ func (s *Service) ResetFactor(ctx context.Context, by Person, name string) error
 	})
 }
 
-// Recover opens an account to its person again when nobody is left who could: it enables it, voids the password, removes second factors and
-// returns a new activation code. It is for who commands the machine; package web does not offer it.
+// Recover opens an account to its person again when nobody is left who could: it enables it, voids the password, removes second factors and the
+// link to the company's provider, and returns a new activation code. It is for who commands the machine; package web does not offer it.
 func (s *Service) Recover(ctx context.Context, by Person, name string) (code string, err error) {
 	err = s.on(ctx, by, name, func(tx *vault.Tx, key string, _ Account) (err error) {
-		for _, q := range []string{`DELETE FROM account_factor WHERE account = ?1`, `DELETE FROM account_recovery WHERE account = ?1`, `UPDATE account SET disabled_at = NULL WHERE folded = ?1`} {
+		for _, q := range []string{`DELETE FROM account_factor WHERE account = ?1`, `DELETE FROM account_recovery WHERE account = ?1`, `DELETE FROM account_link WHERE account = ?1`, `UPDATE account SET disabled_at = NULL WHERE folded = ?1`} {
 			if _, err := tx.Exec(q, key); err != nil {
 				return err
 			}

@@ -316,7 +316,7 @@ func hasFactor(tx *vault.Tx, key string) (bool, error) {
 // was wrong, or used before, shows neither in the answer nor in the work. ErrHalf says that the sign-in has to begin again.
 func (s *Service) SignInCode(ctx context.Context, half, code string, from From) (Session, error) {
 	err := s.store.View(ctx, func(tx *vault.Tx) error {
-		key, _, _, err := s.halfway(tx, half)
+		key, _, _, _, err := s.halfway(tx, half)
 		if err != nil {
 			return err
 		}
@@ -348,14 +348,14 @@ func (u used) detail() map[string]string {
 }
 
 // halfway finds a sign-in that waits for its second factor; ErrHalf when there is none.
-func (s *Service) halfway(tx *vault.Tx, half string) (key, name string, tries int, err error) {
+func (s *Service) halfway(tx *vault.Tx, half string) (key, name, way string, tries int, err error) {
 	token := sha256.Sum256([]byte(half))
-	err = tx.QueryRow(`SELECT a.folded, a.name, h.tries FROM account_half h JOIN account a ON a.folded = h.account WHERE h.token = ?1 AND h.made_at BETWEEN ?2 AND ?3 AND a.disabled_at IS NULL`,
-		token[:], s.now().Add(-halfFor).UnixMilli(), s.now().UnixMilli()).Scan(&key, &name, &tries)
+	err = tx.QueryRow(`SELECT a.folded, a.name, h.way, h.tries FROM account_half h JOIN account a ON a.folded = h.account WHERE h.token = ?1 AND h.made_at BETWEEN ?2 AND ?3 AND a.disabled_at IS NULL`,
+		token[:], s.now().Add(-halfFor).UnixMilli(), s.now().UnixMilli()).Scan(&key, &name, &way, &tries)
 	if errors.Is(err, vault.ErrNoRows) {
 		err = ErrHalf
 	}
-	return key, name, tries, err
+	return key, name, way, tries, err
 }
 
 // finishHalf ends a sign-in with the second factor that use judges. An attempt counts before it is judged.
@@ -364,7 +364,7 @@ func (s *Service) finishHalf(ctx context.Context, half string, from From, use fu
 	var outcome error
 	err = s.store.Update(ctx, func(tx *vault.Tx) error {
 		session, outcome = Session{}, nil
-		key, name, tries, err := s.halfway(tx, half)
+		key, name, way, tries, err := s.halfway(tx, half)
 		if err != nil {
 			return err
 		}
@@ -399,7 +399,11 @@ func (s *Service) finishHalf(ctx context.Context, half string, from From, use fu
 		if err != nil {
 			return err
 		}
-		session, err = s.begin(tx, key, name, u.kind, before, from)
+		kind := u.kind
+		if way == KindCompany {
+			kind = KindCompany + "_" + kind
+		}
+		session, err = s.begin(tx, key, name, kind, before, from)
 		return err
 	})
 	if err == nil {
@@ -408,8 +412,8 @@ func (s *Service) finishHalf(ctx context.Context, half string, from From, use fu
 	return session, err
 }
 
-// beginHalf remembers that the password was right.
-func (s *Service) beginHalf(tx *vault.Tx, key string, from From) (Session, error) {
+// beginHalf remembers that the password was right, or what the provider said.
+func (s *Service) beginHalf(tx *vault.Tx, key, way string, from From) (Session, error) {
 	token := secret(32)
 	sum := sha256.Sum256([]byte(token))
 	if _, err := tx.Exec(`DELETE FROM account_half WHERE made_at NOT BETWEEN ?1 AND ?2`, s.now().Add(-halfFor).UnixMilli(), s.now().UnixMilli()); err != nil {
@@ -419,7 +423,7 @@ func (s *Service) beginHalf(tx *vault.Tx, key string, from From) (Session, error
 	if _, err := tx.Exec(`DELETE FROM account_half WHERE account = ?1 AND token NOT IN (SELECT token FROM account_half WHERE account = ?1 ORDER BY made_at DESC LIMIT 4)`, key); err != nil {
 		return Session{}, err
 	}
-	if _, err := tx.Exec(`INSERT INTO account_half (token, account, made_at) VALUES (?1, ?2, ?3)`, sum[:], key, s.now().UnixMilli()); err != nil {
+	if _, err := tx.Exec(`INSERT INTO account_half (token, account, made_at, way) VALUES (?1, ?2, ?3, ?4)`, sum[:], key, s.now().UnixMilli(), way); err != nil {
 		return Session{}, err
 	}
 	return Session{Half: token}, s.note(tx, "signin.half", key, "ok", Person{Address: from.Address}, nil)

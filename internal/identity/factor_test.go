@@ -299,7 +299,7 @@ func TestGuessingCodes(t *testing.T) {
 // half2 is half without hashing a password ten thousand times: what SignIn does after the right one.
 func (d *desk) half2(from From) (half string, err error) {
 	err = d.update(func(tx *vaultTx) error {
-		s, err := d.beginHalf(tx, "chen", from)
+		s, err := d.beginHalf(tx, "chen", KindPassword, from)
 		half = s.Half
 		return err
 	})

@@ -44,6 +44,7 @@ type Person struct {
 	FactorAt   time.Time
 	Notices    int      // how many the person has not seen
 	Elsewhere  bool     // the hub keeps the account: here nothing of it can be changed
+	Company    bool     // the sign-in began at the company's identity provider
 	Lent       []string // temporary grants that the present request goes by; entries about it name them
 }
 

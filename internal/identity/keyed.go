@@ -45,7 +45,7 @@ func (s *Service) takesCodes(tx *vault.Tx, key string) error {
 
 // byKey notes that a passkey was shown in a session.
 func byKey(tx *vault.Tx, session string) error {
-	_, err := tx.Exec(`UPDATE session SET factor = ?2 WHERE public = ?1`, session, KindPasskey)
+	_, err := tx.Exec(`UPDATE session SET factor = CASE WHEN substr(factor, 1, length(?3)) = ?3 THEN ?3 || '_' || ?2 ELSE ?2 END WHERE public = ?1`, session, KindPasskey, KindCompany)
 	return err
 }
 
@@ -58,7 +58,7 @@ func (s *Service) keyless(roles []string, keys int, factor string) (must Must, v
 	case keys == 0:
 		return MustPasskey, false
 	}
-	return "", factor != KindPasskey
+	return "", factor != KindPasskey && factor != KindCompany+"_"+KindPasskey
 }
 
 // Touch keeps a session, by its public name, from idling out: the person is at work, though the browser asks nothing. A session that has ended stays ended.

@@ -327,7 +327,7 @@ func notNil(b []byte) []byte {
 // forget removes an account with all that it could do. The audit trail keeps its name.
 func (s *Service) forget(tx *vault.Tx, key string) error {
 	for _, table := range []string{"account_role", "account_warehouse", "account_password", "account_activation", "account_factor", "account_recovery", "account_notice", "account_habit",
-		"account_badge", "account_pin", "account_member"} {
+		"account_badge", "account_pin", "account_member", "account_link"} {
 		if _, err := tx.Exec(`DELETE FROM `+table+` WHERE account = ?1`, key); err != nil { // #nosec G202 -- a name from the list above
 			return err
 		}

@@ -357,7 +357,7 @@ func (s *Service) RenamePasskey(ctx context.Context, who Person, id int64, name 
 // ErrHalf says that the sign-in has to begin again, ErrNothing that the person has no passkey.
 func (s *Service) AskPasskeyOfHalf(ctx context.Context, half, host string) (options []byte, err error) {
 	return s.askPasskey(ctx, boundToHalf(half), host, func(tx *vault.Tx) (string, error) {
-		key, _, _, err := s.halfway(tx, half)
+		key, _, _, _, err := s.halfway(tx, half)
 		return key, err
 	})
 }
@@ -481,7 +481,7 @@ func (s *Service) Ways(ctx context.Context, who Person) (w Ways, err error) {
 // WaysOfHalf returns what the person of a half-done sign-in has; ErrHalf when there is none.
 func (s *Service) WaysOfHalf(ctx context.Context, half string) (w Ways, err error) {
 	err = s.store.View(ctx, func(tx *vault.Tx) error {
-		key, _, _, err := s.halfway(tx, half)
+		key, _, _, _, err := s.halfway(tx, half)
 		if err != nil {
 			return err
 		}

@@ -209,7 +209,7 @@ func (s *Service) enter(tx *vault.Tx, key string, before int, from From) (Sessio
 		return Session{}, err
 	}
 	if has {
-		return s.beginHalf(tx, key, from)
+		return s.beginHalf(tx, key, KindPassword, from)
 	}
 	var name string
 	if err := tx.QueryRow(`SELECT name FROM account WHERE folded = ?1`, key).Scan(&name); err != nil {
@@ -272,6 +272,10 @@ func (s *Service) begin(tx *vault.Tx, key, name, factor string, before int, from
 	sum := sha256.Sum256([]byte(token))
 	p := Person{Account: name, Session: secret(6), Address: from.Address, Fresh: true, FactorAt: s.now()}
 	now := s.now().UnixMilli()
+	fresh := now
+	if factor == KindCompany || factor == KindCompanyFactor { // the provider may have remembered the person for days
+		fresh, p.Fresh, p.FactorAt = 0, false, time.UnixMilli(0)
+	}
 	if _, err := tx.Exec(`DELETE FROM session WHERE used_at < ?1 OR made_at < ?2`, now-s.idle.Milliseconds(), now-s.max.Milliseconds()); err != nil {
 		return Session{}, err
 	}
@@ -283,8 +287,8 @@ func (s *Service) begin(tx *vault.Tx, key, name, factor string, before int, from
 	if _, err := tx.Exec(`DELETE FROM session WHERE account = ?1 AND token NOT IN (SELECT token FROM session WHERE account = ?1 ORDER BY used_at DESC LIMIT ?2)`, key, mostSessions-1); err != nil {
 		return Session{}, err
 	}
-	if _, err := tx.Exec(`INSERT INTO session (token, public, account, address, device, factor, made_at, used_at, fresh_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?7)`,
-		sum[:], p.Session, key, from.Address, Device(from.Agent), factor, now); err != nil {
+	if _, err := tx.Exec(`INSERT INTO session (token, public, account, address, device, factor, made_at, used_at, fresh_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)`,
+		sum[:], p.Session, key, from.Address, Device(from.Agent), factor, now, fresh); err != nil {
 		return Session{}, err
 	}
 	if _, err := tx.Exec(`UPDATE account SET seen_at = ?2 WHERE folded = ?1`, key, now); err != nil {
@@ -394,14 +398,14 @@ func (s *Service) person(ctx context.Context, which string, key any, used bool) 
 	var roles, warehouses, factor string
 	var factors, keys int
 	err := s.store.View(ctx, func(tx *vault.Tx) error {
-		return tx.QueryRow(`SELECT a.name, s.public, s.address, s.made_at, s.used_at, s.fresh_at, a.password_at, a.needs_factor, (SELECT count(*) FROM account_member WHERE account = a.folded) > 0,
+		return tx.QueryRow(`SELECT a.name, s.public, s.address, s.made_at, s.used_at, s.fresh_at, s.factor, a.password_at, a.needs_factor, (SELECT count(*) FROM account_member WHERE account = a.folded) > 0,
 			(SELECT coalesce(group_concat(role, char(10)), '') FROM account_role WHERE account = a.folded),
 			(SELECT coalesce(group_concat(warehouse, char(10)), '') FROM account_warehouse WHERE account = a.folded),
 			(SELECT count(*) FROM account_factor WHERE account = a.folded AND confirmed_at IS NOT NULL),
-			(SELECT count(*) FROM account_factor WHERE account = a.folded AND confirmed_at IS NOT NULL AND kind = '`+KindPasskey+`'), s.factor,
+			(SELECT count(*) FROM account_factor WHERE account = a.folded AND confirmed_at IS NOT NULL AND kind = '`+KindPasskey+`'),
 			(SELECT count(*) FROM account_notice WHERE account = a.folded AND seen_at IS NULL)
 			FROM session s JOIN account a ON a.folded = s.account WHERE a.disabled_at IS NULL AND `+which, key).Scan(
-			&p.Account, &p.Session, &p.Address, &made, &last, &fresh, &chosen, &needs, &p.Elsewhere, &roles, &warehouses, &factors, &keys, &factor, &p.Notices)
+			&p.Account, &p.Session, &p.Address, &made, &last, &fresh, &factor, &chosen, &needs, &p.Elsewhere, &roles, &warehouses, &factors, &keys, &p.Notices)
 	})
 	if errors.Is(err, vault.ErrNoRows) {
 		return Person{}, nil
@@ -422,11 +426,14 @@ func (s *Service) person(ctx context.Context, which string, key any, used bool) 
 	}
 	p.Roles, p.Warehouses = lines(roles), lines(warehouses)
 	p.FactorAt, p.Fresh = time.UnixMilli(fresh), s.fresh(time.UnixMilli(fresh))
+	p.Company = strings.HasPrefix(factor, KindCompany)
 	if p.Must = first; first != "" {
 		return p, err
 	}
-	if factors == 0 && (needs || s.needs != nil && s.needs(p.Roles)) {
+	if factors == 0 && factor != KindCompanyFactor && (needs || s.needs != nil && s.needs(p.Roles)) {
 		p.Must = MustEnrol
+	} else if p.Company {
+		return p, err // no password was given: whether it is overdue is asked when one is
 	} else if _, must := s.rules.overdue(time.UnixMilli(chosen), now); must && !p.Elsewhere { // a node can not change it: the hub insists
 		p.Must = MustChange
 	}

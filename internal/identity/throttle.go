@@ -72,6 +72,9 @@ func codeSubjects(account, address string) []subject {
 	return []subject{{"address " + network, addressBrake}, {"code pair " + network + " " + account, codeBrake}, {"code account " + account, codeBrake}}
 }
 
+// Network returns what one party can be taken to own of the addresses around one.
+func Network(address string) string { return networkOf(address) }
+
 // networkOf returns what one party can be taken to own: an IPv4 address, or the /64 of an
 // IPv6 address, in which anyone can pick addresses at will.
 func networkOf(address string) string {

@@ -72,6 +72,7 @@ type accountPage struct {
 	Roles    []string
 	Key      keyOffer
 	Badge    identity.Badge
+	Link     identity.Link
 }
 
 func (s *Server) getAccount(v *Visit) error {
@@ -86,6 +87,9 @@ func (s *Server) getAccount(v *Visit) error {
 	}
 	if page.Badge, err = a.BadgeOf(ctx, v.Person.Account); err != nil {
 		return staleOr(err)
+	}
+	if page.Link, err = a.LinkOf(ctx, v.Person.Account); err != nil {
+		return err
 	}
 	if d := a.PasskeyDomain(); d != "" {
 		page.Key = keyOffer{Ask: "/account/passkey/new"}
@@ -119,7 +123,8 @@ type confirmPage struct {
 	Action  string        // where the form goes
 	Ways    identity.Ways // without any, the password is asked for
 	Key     keyOffer
-	Lost    string // why nothing that the person has serves here
+	Lost    string        // why nothing that the person has serves here
+	Link    identity.Link // by which the company's provider can be asked instead of the password
 	Next    string
 	Keep    []field
 	Problem string
@@ -191,6 +196,11 @@ func (s *Server) askConfirm(v *Visit, page confirmPage, status int) error {
 		page.Key = s.offer(v, "get", "/api/v1/session/passkey")
 	}
 	page.Lost = s.lost(v, page.Ways, &page.Key)
+	if s.opt.Company != nil && !page.Ways.Any() {
+		if page.Link, err = s.opt.Accounts.LinkOf(v.UserContext(), v.Person.Account); err != nil {
+			return err
+		}
+	}
 	v.Status(status)
 	return v.Page("confirm", page)
 }

@@ -58,6 +58,12 @@ func newHouseBy(t *testing.T, rules identity.Rules) *house {
 // newHouseAt is a house whose passkeys work under a domain; empty for none.
 func newHouseAt(t *testing.T, rules identity.Rules, domain string) *house {
 	t.Helper()
+	return newHouseOf(t, rules, domain, nil)
+}
+
+// newHouseOf is a house whose people may sign in with their company's provider.
+func newHouseOf(t *testing.T, rules identity.Rules, domain string, company *Company) *house {
+	t.Helper()
 	v, err := vault.Open(t.Context(), vault.Options{Path: filepath.Join(t.TempDir(), "people.db"), Key: vault.Key{1}})
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +74,7 @@ func newHouseAt(t *testing.T, rules identity.Rules, domain string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.server = serveWith(t, Options{People: h.people, Accounts: h.people, Manage: true, Limits: Limits{Beat: time.Hour}},
+	h.server = serveWith(t, Options{People: h.people, Accounts: h.people, Manage: true, Company: company, Limits: Limits{Beat: time.Hour}},
 		Route{Method: "GET", Path: "/", Permission: "x.read", Handler: done},
 		Route{Method: "POST", Path: "/act", Permission: "x.act", Fresh: true, Handler: func(v *Visit) error {
 			h.acted.Add(1)

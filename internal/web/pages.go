@@ -42,7 +42,8 @@ type View struct {
 	Account bool     // whether there are account pages
 	Notices []Notice // of the person's account, not seen yet
 	visit   *Visit
-	Mark    bool // whether the watermark lies over the page
+	Mark    bool         // whether the watermark lies over the page
+	Company companyOffer // sign-in with the company's identity provider
 }
 
 // May reports whether the reader has a permission at all: for buttons and links. What is acted on is judged by its handler.
@@ -108,7 +109,7 @@ func (p *pages) render(v *Visit, name string, data any) ([]byte, error) {
 		return nil, fmt.Errorf("no such page")
 	}
 	view := View{Data: data, Lang: v.Lang, Person: v.Person, Path: v.OriginalURL(), CSRF: v.CSRF(), Brand: p.server.opt.Brand, Place: p.server.opt.Place,
-		Langs: Langs(), Page: name, Request: v.Request, Account: p.server.opt.Accounts != nil, visit: v}
+		Langs: Langs(), Page: name, Request: v.Request, Account: p.server.opt.Accounts != nil, Company: v.companyOffer(), visit: v}
 	if view.Account && v.Person.Notices > 0 {
 		list, err := p.server.opt.Accounts.Notices(v.UserContext(), v.Person, true)
 		if err != nil {

@@ -121,6 +121,7 @@ type peoplePage struct {
 	MayEnd                  bool   // whether the reader may end everybody's sessions
 	Reason                  string // as typed
 	Problem                 string
+	Only                    string // text of the mark that is asked for; empty for everybody
 }
 
 func (s *Server) getPeople(v *Visit) error { return s.showPeople(v, peoplePage{}) }
@@ -160,7 +161,10 @@ func (s *Server) showPeople(v *Visit, page peoplePage) error {
 			continue
 		}
 		a.Display = seen.Fields.Show(access.Name, a.Display)
-		page.Rows = append(page.Rows, personRow{a, personLink(a.Name), s.roleNames(v, a.Roles)})
+		marks := map[string]bool{"dormant": a.Dormant, "overdue": a.Overdue, "lacks": a.LacksFactor}
+		if show, asked := marks[v.Query("show")]; !asked || show && !a.Disabled {
+			page.Rows = append(page.Rows, personRow{a, personLink(a.Name), s.roleNames(v, a.Roles)})
+		}
 		if a.Disabled {
 			continue
 		}
@@ -174,6 +178,9 @@ func (s *Server) showPeople(v *Visit, page peoplePage) error {
 			page.Lacks++
 		}
 	}
+	if only := v.Query("show"); slices.Contains([]string{"dormant", "overdue", "lacks"}, only) {
+		page.Only = v.T("people."+only, nil)
+	}
 	return v.Page("people", page)
 }
 
@@ -185,6 +192,8 @@ type personPage struct {
 	Own        bool // the reader's own account: somebody else has to change it
 	May        bool // whether the reader may change it
 	Badge      identity.Badge
+	Company    identity.Link // the account at the company's provider
+	Subject    string        // that was typed for it
 	Code       string
 	Problem    string
 
@@ -219,6 +228,14 @@ func (s *Server) showPerson(v *Visit, page personPage) error {
 			return staleOr(err)
 		}
 		page.Badge = b
+		if page.Company, err = s.opt.Accounts.LinkOf(v.UserContext(), page.Account.Name); err != nil {
+			return err
+		}
+		if !page.Clear {
+			var open access.Fields
+			open[access.Name] = page.NameAccess
+			page.Company.Label = open.Show(access.Name, page.Company.Label)
+		}
 	}
 	return v.Page("person", page)
 }

@@ -72,6 +72,15 @@ type Accounts interface {
 	Notices(ctx context.Context, who identity.Person, unseen bool) ([]identity.Notice, error)
 	SeeNotices(ctx context.Context, who identity.Person, upTo int64) error
 
+	// With the company's identity provider, see Options.Company.
+	SignInCompany(ctx context.Context, p identity.Proof, from identity.From) (identity.Session, error)
+	StepUpCompany(ctx context.Context, who identity.Person, p identity.Proof) (identity.Session, error)
+	LinkOf(ctx context.Context, name string) (identity.Link, error)
+	LinkCompany(ctx context.Context, who identity.Person, p identity.Proof) error
+	UnlinkCompany(ctx context.Context, who identity.Person) (identity.Session, error)
+	LinkFor(ctx context.Context, by identity.Person, name, issuer, subject string) error
+	UnlinkFor(ctx context.Context, by identity.Person, name string) error
+
 	// What administrators do, see Options.Manage.
 	Accounts(ctx context.Context) ([]identity.Account, error)
 	Account(ctx context.Context, name string) (identity.Account, error)
@@ -130,6 +139,7 @@ type Options struct {
 	People   People         // who may sign in
 	Accounts Accounts       // of the same store as People; nil for no account pages
 	Manage   bool           // whether people are administered here, with the permissions PeopleRead and PeopleWrite
+	Company  *Company       // sign-in with the company's identity provider, where people are administered; nil for none
 	Roles    func() []Role  // that may be given to people; the ready ones when nil
 	Rights   Rights         // decides who may do what
 	Allow    Allow          // decides in its place where Rights is nil; SignedIn when nil too
@@ -162,6 +172,9 @@ type Server struct {
 func New(opt Options, site Site) (*Server, error) {
 	if opt.TLS == nil || opt.People == nil {
 		return nil, errors.New("web: TLS and People are required")
+	}
+	if opt.Company != nil && (opt.Accounts == nil || !opt.Manage) {
+		return nil, errors.New("web: a company's sign-in needs account pages, and people who are administered here")
 	}
 	opt.Limits = opt.Limits.orDefaults()
 	if opt.Allow == nil {
@@ -232,7 +245,7 @@ func (s *Server) mount(site Site) error {
 	if s.opt.Accounts != nil {
 		own = slices.Concat(own, s.accountRoutes(), s.passkeyRoutes(), s.pinRoutes())
 		if s.opt.Manage {
-			own = slices.Concat(own, s.peopleRoutes(), s.badgeRoutes())
+			own = slices.Concat(own, s.peopleRoutes(), s.badgeRoutes(), s.companyRoutes())
 		}
 	}
 	for _, r := range append(own, site.Routes...) {

@@ -64,6 +64,7 @@ type loginPage struct {
 	Ways                identity.Ways // of the second factor
 	Key                 keyOffer
 	Lost                string // why nothing that the person has serves here
+	Left                string // where the reader, who has just signed out here, signs out of the company's provider; empty for nowhere
 }
 
 func (s *Server) getLogin(v *Visit) error {
@@ -78,7 +79,11 @@ func (s *Server) getLogin(v *Visit) error {
 	if v.Person.Account != "" {
 		return v.See(next)
 	}
-	return v.Page("login", loginPage{Next: next})
+	page := loginPage{Next: next}
+	if s.opt.Company != nil && v.Query("left") == "company" {
+		page.Left = s.opt.Company.Provider.SignOut()
+	}
+	return v.Page("login", page)
 }
 
 func (s *Server) postLogin(v *Visit) error {
@@ -208,6 +213,9 @@ func (s *Server) postLogout(v *Visit) error {
 	}
 	v.setCookie(v.server.own(sessionCookie), "", -time.Hour)
 	v.Set("Clear-Site-Data", `"cache", "storage"`)
+	if s.opt.Company != nil && v.Person.Company && s.opt.Company.Provider.SignOut() != "" {
+		return v.See("/login?left=company")
+	}
 	return v.See("/login")
 }
 
@@ -298,20 +306,23 @@ func (v *Visit) from() identity.From {
 }
 
 // enter gives the browser its session and goes on to next, or to the page that asks for the second factor.
-func (v *Visit) enter(s identity.Session, next string) error {
+func (v *Visit) enter(s identity.Session, next string) error { return v.See(v.take(s, next)) }
+
+// take is enter without the going on: it returns where to.
+func (v *Visit) take(s identity.Session, next string) string {
 	if s.Half != "" {
 		v.setCookie(v.server.own(halfCookie), s.Half, 0)
 		if next == "/" {
-			return v.See("/login/code")
+			return "/login/code"
 		}
-		return v.See("/login/code?next=" + url.QueryEscape(next))
+		return "/login/code?next=" + url.QueryEscape(next)
 	}
 	v.keep(s)
 	if v.Cookies(v.server.own(halfCookie)) != "" {
 		v.setCookie(v.server.own(halfCookie), "", -time.Hour)
 	}
 	v.setCookie(v.server.own(visitorCookie), "", -time.Hour)
-	return v.See(next)
+	return next
 }
 
 // keep gives the browser the session's token, also when it changed.
@@ -348,7 +359,7 @@ func (v *Visit) setCookie(name, value string, life time.Duration) {
 func localPath(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
-		strings.ContainsAny(next, "\\\r\n\t") || u.Path == "/login" || u.Path == "/login/code" || u.Path == "/logout" {
+		strings.ContainsAny(next, "\\\r\n\t") || u.Path == "/login" || u.Path == "/login/code" || u.Path == "/login/company/return" || u.Path == "/logout" {
 		return "/"
 	}
 	return next

@@ -21,7 +21,7 @@ export async function start(setup) {
   };
   const tell = (what) => program.stdin.write(JSON.stringify(what) + "\n");
   tell(setup);
-  const { hub, nodes } = await answer();
+  const { hub, nodes, provider } = await answer();
 
   let turn = Promise.resolve(); // commands are answered in order, one at a time
   const call = (command) => {
@@ -34,7 +34,7 @@ export async function start(setup) {
     return turn;
   };
   return {
-    hub, nodes, call,
+    hub, nodes, provider, call,
     /** scan sends text from a station's scanner, as bytes and with the CR that ends a scan. */
     scan: (station, text) => call({ do: "scan", station, raw: Buffer.from(text + "\r").toString("base64") }),
     device: (station, device, good) => call({ do: "device", station, device, good }),

@@ -102,6 +102,7 @@ type HubOptions struct {
 
 	ListenNodes string // where nodes enrol; a free port when empty
 	ExportFree  *int64 // rows that may be exported without an approval; the hub's own default when nil
+	OIDC        *OIDC  // the company's identity provider; nil for none
 
 	PasskeyRoles []string // roles that take passkeys alone
 }
@@ -119,6 +120,13 @@ func (r *Rig) NewHub(ctx context.Context, o HubOptions) (*Hub, error) {
 		hubOrg, h.data, h.KeyFile(), o.Listen, o.ListenNodes)
 	if len(o.PasskeyRoles) > 0 {
 		text = strings.Replace(text, "[pages]", fmt.Sprintf("passkey_roles = [\"%s\"]\n[pages]", strings.Join(o.PasskeyRoles, `", "`)), 1)
+	}
+	if o.OIDC != nil {
+		table, err := o.OIDC.table(r.Dir)
+		if err != nil {
+			return nil, err
+		}
+		text = strings.Replace(text, "[pages]", table+"[pages]", 1)
 	}
 	if o.ExportFree != nil { // before the table that the text ends with
 		text = strings.Replace(text, "[pages]", fmt.Sprintf("[exports]\nrows_without_approval = %d\n[pages]", *o.ExportFree), 1)

@@ -189,6 +189,14 @@ var hubRoutes = with(shell, map[string]entry{
 	"POST /people/unmask":                  {rows, "", "name=nobody"},
 	"POST /people/badge":                   {rows, "", "name=nobody"},
 	"POST /people/badge/revoke":            {rows, "", "name=nobody"},
+	"POST /people/company/link":            {rows, "", "name=nobody&subject=1"},
+	"POST /people/company/unlink":          {rows, "", "name=nobody"},
+	"POST /login/company":                  {about: anybody},
+	"GET /login/company/return":            {about: anybody},
+	"GET /login/company/problem":           {about: anybody},
+	"POST /account/company/link":           {about: self},
+	"POST /account/company/unlink":         {about: self},
+	"POST /account/company/confirm":        {about: self},
 })
 
 var edgeRoutes = with(shell, map[string]entry{

@@ -103,8 +103,8 @@ func (c *command) accountRecover(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		c.say("旧密码、第二道验证和所有登录已作废。请本人在 /activate 输入激活码（72 小时内，一次有效）：\n%s\n",
-			"Password, second factor and all sign-ins are void. The person enters this activation code at /activate (once, within 72 hours):\n%s\n", code)
+		c.say("旧密码、第二道验证、公司账号绑定和所有登录已作废。请本人在 /activate 输入激活码（72 小时内，一次有效）：\n%s\n",
+			"Password, second factor, company account and all sign-ins are void. The person enters this activation code at /activate (once, within 72 hours):\n%s\n", code)
 		return nil
 	})
 }

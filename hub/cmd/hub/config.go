@@ -60,6 +60,9 @@ type config struct {
 	// Unmaskings is how many masked values a person may look at in a day, for a reason each; default 50, at most 1000, 0 for none.
 	Unmaskings int64 `toml:"unmaskings_per_day"`
 
+	// OIDC is the company's identity provider, with which people may sign in.
+	OIDC oidcConfig `toml:"oidc"`
+
 	// Pages is the HTTPS listener of the pages for people.
 	Pages listener `toml:"pages"`
 	// Nodes is the HTTPS listener where nodes enrol and renew their certificates.
@@ -124,7 +127,7 @@ func loadConfig(path string) (config, error) {
 		c.MQTT.Listen = ":8883"
 	}
 	dir := filepath.Dir(path)
-	for _, p := range []*string{&c.DataDir, &c.KeyFile, &c.Typeface} {
+	for _, p := range []*string{&c.DataDir, &c.KeyFile, &c.Typeface, &c.OIDC.SecretFile, &c.OIDC.CAFile} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -159,6 +162,9 @@ func (c config) check() error {
 	}
 	if len(c.PasskeyRoles) > 0 && c.PasskeyDomain == "" {
 		return errors.New("passkey_roles: passkeys work under passkey_domain alone; set it too, or nobody of these roles could sign in")
+	}
+	if err := c.OIDC.check(); err != nil {
+		return fmt.Errorf("oidc: %w", err)
 	}
 	if err := identity.CheckLimits(time.Duration(c.SessionIdle), time.Duration(c.SessionMax)); err != nil {
 		return fmt.Errorf("session_idle, session_max: %w", err)

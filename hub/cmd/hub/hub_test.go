@@ -394,6 +394,11 @@ func TestConfigurations(t *testing.T) {
 		"password rules":  {"org='a'\ndata_dir='d'\nkey_file='k'\npassword_rules='none'", "password_rules"},
 		"idle for ever":   {"org='a'\ndata_dir='d'\nkey_file='k'\nsession_idle='24h'", "session_idle"},
 		"keys nowhere":    {"org='a'\ndata_dir='d'\nkey_file='k'\npasskey_roles=['auditor']", "passkey_domain"},
+		"issuer of http":  {"org='a'\ndata_dir='d'\nkey_file='k'\n[oidc]\nissuer='http://login.example'\nclient_id='c'\nclient_secret_file='s'", "https"},
+		"no issuer":       {"org='a'\ndata_dir='d'\nkey_file='k'\n[oidc]\nclient_id='c'", "issuer"},
+		"no secret":       {"org='a'\ndata_dir='d'\nkey_file='k'\n[oidc]\nissuer='https://login.example'\nclient_id='c'", "client_secret_file"},
+		"secret in sight": {"org='a'\ndata_dir='d'\nkey_file='k'\n[oidc]\nissuer='https://login.example'\nclient_id='c'\nclient_secret='s'", "client_secret"},
+		"empty amr":       {"org='a'\ndata_dir='d'\nkey_file='k'\n[oidc]\nissuer='https://login.example'\nclient_id='c'\nclient_secret_file='s'\nsecond_factor_amr=['']", "amr"},
 		"not TOML":        {"org=", "read configuration"},
 	} {
 		path := filepath.Join(t.TempDir(), "hub.toml")

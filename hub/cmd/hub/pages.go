@@ -40,6 +40,7 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 		return nil, err
 	}
 	s.accounts = people
+	s.noteSignIns(people)
 	code, err := people.FirstCode(ctx)
 	if err != nil {
 		return nil, err
@@ -56,8 +57,12 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 		return nil, err
 	}
 	site.Watermark = s.cfg.Watermark
+	company, err := s.cfg.OIDC.company(s.at.Pages, time.Now)
+	if err != nil {
+		return nil, err
+	}
 	settings := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{s.cert}}
-	return web.New(web.Options{TLS: settings, Hosts: s.cfg.hosts(), People: people, Accounts: people, Manage: true, Rights: s.desk, Roles: s.roles, Unmask: s.recordUnmasked, Instance: string(stock.HubNode), Brand: "brand.hub", Place: s.cfg.Org, Zone: s.cfg.zone(), Log: s.log}, site)
+	return web.New(web.Options{TLS: settings, Hosts: s.cfg.hosts(), People: people, Accounts: people, Manage: true, Company: company, Rights: s.desk, Roles: s.roles, Unmask: s.recordUnmasked, Instance: string(stock.HubNode), Brand: "brand.hub", Place: s.cfg.Org, Zone: s.cfg.zone(), Log: s.log}, site)
 }
 
 // recordPerson logs what package identity does, in its own transaction.

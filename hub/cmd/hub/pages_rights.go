@@ -151,7 +151,7 @@ func (p pages) Staff(ctx context.Context) (out []rights.Person, err error) {
 	var customers map[access.Account][]access.Customer
 	err = p.store.View(ctx, func(v *store.View) error { customers, err = v.AllCustomers(); return err })
 	for _, a := range all {
-		one := rights.Person{Name: a.Name, Display: a.Display, Waiting: a.Waiting, Dormant: a.Dormant}
+		one := rights.Person{Name: a.Name, Display: a.Display, Waiting: a.Waiting, Dormant: a.Dormant, Overdue: a.Overdue, Lacks: a.LacksFactor}
 		one.Account, one.Disabled = access.Account(a.Key()), a.Disabled
 		one.Customers = customers[one.Account]
 		for _, r := range a.Roles {

@@ -14,11 +14,14 @@ import (
 
 // setup is what to run.
 type setup struct {
-	Items     string   // CSV, see `hub item import`
-	Locations string   // CSV, see `hub location import`
-	Free      *int64   // rows that may be exported without an approval
-	KeyRoles  []string // roles that take passkeys alone
-	Nodes     []struct {
+	Items     string    // CSV, see `hub item import`
+	Locations string    // CSV, see `hub location import`
+	Free      *int64    // rows that may be exported without an approval
+	KeyRoles  []string  // roles that take passkeys alone
+	Provider  *struct { // the company's identity provider, which the test starts with the certificate that it is answered
+		Issuer, ClientID, Secret, ACR string
+	}
+	Nodes []struct {
 		ID, Warehouse string
 		Stations      []struct {
 			Name, Label, Mode string
@@ -55,15 +58,23 @@ type place struct {
 }
 
 type ready struct {
-	Hub   place   `json:"hub"`
-	Nodes []place `json:"nodes"`
+	Hub      place   `json:"hub"`
+	Nodes    []place `json:"nodes"`
+	Provider *pair   `json:"provider,omitempty"`
 }
 
 func (w *world) start(ctx context.Context, s setup) (r ready, err error) {
 	if w.rig, err = rig.New(w.dir); err != nil {
 		return r, err
 	}
-	if err := w.startHub(ctx, s); err != nil {
+	var o *rig.OIDC
+	if s.Provider != nil {
+		o = &rig.OIDC{Issuer: s.Provider.Issuer, ClientID: s.Provider.ClientID, Secret: s.Provider.Secret, ACR: s.Provider.ACR}
+		if r.Provider, o.CA, err = issue(s.Provider.Issuer); err != nil {
+			return r, err
+		}
+	}
+	if err := w.startHub(ctx, s, o); err != nil {
 		return r, err
 	}
 	addresses, err := w.hub.Addresses()
@@ -84,7 +95,7 @@ func (w *world) start(ctx context.Context, s setup) (r ready, err error) {
 	return r, nil
 }
 
-func (w *world) startHub(ctx context.Context, s setup) (err error) {
+func (w *world) startHub(ctx context.Context, s setup, o *rig.OIDC) (err error) {
 	if w.relay, err = rig.NewRelay(); err != nil {
 		return err
 	}
@@ -93,7 +104,7 @@ func (w *world) startHub(ctx context.Context, s setup) (err error) {
 		return err
 	}
 	w.relay.Aim(own)
-	if w.hub, err = w.rig.NewHub(ctx, rig.HubOptions{PublicMQTT: w.relay.Addr(), ListenMQTT: own, ExportFree: s.Free, PasskeyRoles: s.KeyRoles}); err != nil {
+	if w.hub, err = w.rig.NewHub(ctx, rig.HubOptions{PublicMQTT: w.relay.Addr(), ListenMQTT: own, ExportFree: s.Free, PasskeyRoles: s.KeyRoles, OIDC: o}); err != nil {
 		return err
 	}
 	if err := w.importCSV(ctx, "item", s.Items); err != nil {
