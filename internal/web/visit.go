@@ -29,6 +29,9 @@ type Visit struct {
 	token  string // session token or, before sign-in, the visitor's cookie
 
 	permission string // of the route
+
+	upload *Upload           // that the request brings
+	fields map[string]string // of its form
 }
 
 const visitKey = "visit"
@@ -79,7 +82,12 @@ func (v *Visit) CSRF() string {
 
 // Posted returns a field of a posted form as it is. Unlike Fiber's FormValue it does not
 // take it from the address, where secrets would end up in logs.
-func (v *Visit) Posted(name string) string { return string(v.Context().PostArgs().Peek(name)) }
+func (v *Visit) Posted(name string) string {
+	if v.upload != nil {
+		return v.fields[name]
+	}
+	return string(v.Context().PostArgs().Peek(name))
+}
 
 // Form returns a field of a posted form without space around it.
 func (v *Visit) Form(name string) string { return strings.TrimSpace(v.Posted(name)) }
