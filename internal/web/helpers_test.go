@@ -100,7 +100,7 @@ func serveSite(t *testing.T, opt Options, site Site) *served {
 func (s *served) say(t *testing.T, head string, body string) (*http.Response, string) {
 	t.Helper()
 	conn := s.dial(t)
-	if body != "" && !strings.Contains(head, "Transfer-Encoding") {
+	if body != "" && !strings.Contains(head, "Transfer-Encoding") && !strings.Contains(head, "Content-Length") {
 		head += fmt.Sprintf("Content-Length: %d\r\n", len(body))
 	}
 	if _, err := io.WriteString(conn, head+"Connection: close\r\n\r\n"+body); err != nil {

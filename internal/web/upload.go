@@ -19,6 +19,7 @@ const (
 	formBytes  = 64 << 10         // of all fields, and of what frames them
 	uploadTime = 15 * time.Minute // for the whole; between two pieces Limits.Read counts
 	drainBytes = 64 << 20         // of what is read and dropped so that the reader's browser listens to the answer
+	passed     = 1 << 20          // the same, of other bodies that are too large
 )
 
 // Upload is a form that brings a file. Its fields stand before the file and are known; the file is read by the handler as it comes in, and nothing of it
@@ -27,7 +28,7 @@ type Upload struct {
 	Name string    // of the file as the browser gives it: anything
 	File io.Reader // nil when none was chosen
 	Size int64     // of the whole form as announced; -1 when it was not
-	rest io.Reader // of the form
+	rest *pieces   // of the form
 }
 
 // Upload returns the form with a file that the request brings, nil when it is none.
@@ -77,14 +78,15 @@ func (s *Server) takeBody(v *Visit) error {
 		return nil
 	}
 	limit := s.opt.Limits.Body
-	if v.Ctx.Request().Header.ContentLength() > limit {
-		return Fail(fiber.StatusRequestEntityTooLarge, "error.too_large")
+	var body []byte
+	var err error
+	if v.Ctx.Request().Header.ContentLength() <= limit { // -1 in chunks
+		if body, err = io.ReadAll(io.LimitReader(r, int64(limit)+1)); err != nil {
+			return readFailure(err)
+		}
 	}
-	body, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
-	if err != nil {
-		return readFailure(err)
-	}
-	if len(body) > limit {
+	if len(body) > limit || v.Ctx.Request().Header.ContentLength() > limit {
+		_, _ = io.CopyN(io.Discard, r, passed) // a line that breaks here does not matter
 		return Fail(fiber.StatusRequestEntityTooLarge, "error.too_large")
 	}
 	v.Ctx.Request().SetBody(body)
@@ -147,5 +149,6 @@ func badForm(err error) error {
 
 // drain reads and drops what is left, within bounds: a browser that is still sending hears no answer. Past them the connection is closed.
 func (u *Upload) drain() {
-	_, _ = io.Copy(io.Discard, io.LimitReader(u.rest, drainBytes)) // nothing can be done about a line that breaks here
+	u.rest.left = drainBytes
+	_, _ = io.Copy(io.Discard, u.rest) // nothing can be done about a line that breaks here
 }

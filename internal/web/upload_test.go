@@ -62,6 +62,7 @@ func TestUploads(t *testing.T) {
 		"no file":                      {"POST /file HTTP/1.1\r\n" + host + cookie + parts, "--line\r\nContent-Disposition: form-data; name=csrf\r\n\r\n" + csrf + "\r\n--line\r\nContent-Disposition: form-data; name=note\r\n\r\nx\r\n--line--\r\n", 200, "no file, note x"},
 		"a plain form":                 {"POST /file HTTP/1.1\r\n" + host + cookie + "Content-Type: application/x-www-form-urlencoded\r\n", "note=x&csrf=" + csrf, 200, "no file, note x"},
 		"a large plain form":           {"POST /file HTTP/1.1\r\n" + host + cookie + "Content-Type: application/x-www-form-urlencoded\r\n", "note=" + strings.Repeat("x", 70_000) + "&csrf=" + csrf, 413, ""},
+		"large, in chunks":             {"POST /file HTTP/1.1\r\n" + host + cookie + "Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n", chunked(70_000), 413, ""},
 		"no token":                     {"POST /never HTTP/1.1\r\n" + host + cookie + parts, formOf(file, "note", "x"), 403, ""},
 		"token behind the file":        {"POST /never HTTP/1.1\r\n" + host + cookie + parts, strings.TrimSuffix(formOf(file), "--line--\r\n") + formOf("", "csrf", csrf), 403, ""},
 		"another's token":              {"POST /never HTTP/1.1\r\n" + host + cookie + parts, formOf(file, "csrf", tokenOf("bad")), 403, ""},
