@@ -45,8 +45,8 @@ type Findings struct {
 	Bad            []Finding
 }
 
-// errUnlogged says that row and audit log differ.
-var errUnlogged = errors.New("the audit log says something else")
+// ErrUnlogged says that a row and the audit log differ.
+var ErrUnlogged = errors.New("the audit log says something else")
 
 // Check reads every file to its end and compares contents, row and the entry in the audit log with each other: all of them must have the
 // same hash. What the log has as added and not as destroyed must be there.
@@ -108,7 +108,7 @@ func (s *Service) Check(ctx context.Context) (f Findings, err error) {
 		l := log[a.ID]
 		switch {
 		case l == nil || l.hash != a.Hash.String() || l.deleted != a.Deleted():
-			err = errUnlogged
+			err = ErrUnlogged
 		case a.Deleted():
 			err = nil
 		default:
@@ -130,7 +130,7 @@ func (s *Service) Check(ctx context.Context) (f Findings, err error) {
 	}
 	for id, l := range log {
 		if !l.seen {
-			f.Bad = append(f.Bad, Finding{store.Attachment{ID: id}, errUnlogged})
+			f.Bad = append(f.Bad, Finding{store.Attachment{ID: id}, ErrUnlogged})
 		}
 	}
 	f.Strays, err = s.dir().strays(known)

@@ -29,6 +29,10 @@ type Kind struct {
 	Permission access.Permission
 	// CompanyWide subjects are of no warehouse: whoever has the permission for any rows sees them. Their files may be bound to a warehouse.
 	CompanyWide bool
+	// Parties says that Find tells who has to do with a subject, see Subject.Party. Its files of no warehouse are added by whoever may add files at all.
+	Parties bool
+	// Customers says that the id is a customer's: whoever looks after the customer sees it.
+	Customers bool
 	// Find returns a subject as who sees it, or store.ErrNotFound.
 	Find func(v *store.View, who identity.Person, id string) (Subject, error)
 }
@@ -60,7 +64,7 @@ func Kinds(party func(*store.View, identity.Person, store.StoredApproval) (bool,
 		{Name: "warehouse", Permission: "stock.read", Find: findWarehouse},
 		{Name: "exception", Permission: "case.read", Find: findCase},
 		{Name: "change", Permission: "movement.read", Find: findChange},
-		{Name: "request", Permission: "approval.read", Find: func(v *store.View, who identity.Person, id string) (Subject, error) {
+		{Name: "request", Permission: "approval.read", Parties: true, Find: func(v *store.View, who identity.Person, id string) (Subject, error) {
 			r, err := v.Approval(id)
 			if err != nil {
 				return Subject{}, err

@@ -2,6 +2,7 @@ package attachments
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"image"
@@ -203,4 +204,23 @@ func eachRune(r io.Reader, bad func(rune) bool) (bool, error) {
 			return false, nil
 		}
 	}
+}
+
+// ReadText reads the beginning of a text, of at most so many bytes, and says whether there is more.
+func ReadText(r io.Reader, most int64) (text string, more bool, err error) {
+	b, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err != nil {
+		return "", false, err
+	}
+	if more = int64(len(b)) > most; more {
+		if n := bytes.LastIndexByte(b, '\n'); n > 0 { // between two lines no letter is cut
+			b = b[:n]
+		}
+	}
+	if !utf8.Valid(b) {
+		if b, err = simplifiedchinese.GB18030.NewDecoder().Bytes(b); err != nil {
+			return "", false, err
+		}
+	}
+	return strings.TrimPrefix(strings.ToValidUTF8(string(b), "�"), "\ufeff"), more, nil
 }

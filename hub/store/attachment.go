@@ -36,14 +36,13 @@ type Attachment struct {
 // Deleted reports whether only the row is left.
 func (a Attachment) Deleted() bool { return !a.DeletedAt.IsZero() }
 
-// AttachmentFilter chooses files. Zero fields do not restrict, except In and Own: files of no warehouse pass, others must be in a place of In or be the account's own.
+// AttachmentFilter chooses files. Zero fields do not restrict, except In: files of no warehouse pass, others must be in one of its places.
 type AttachmentFilter struct {
 	Kind, Subject, Category string
 	Warehouse               stock.Warehouse
 	Account                 access.Account
 	From, To                string // business days
 	In                      access.Places
-	Own                     access.Account
 	BeforeAt                int64 // go on behind the file of this time in Unix milliseconds and this id
 	BeforeID                string
 }
@@ -106,9 +105,9 @@ func (v *View) Attachments(f AttachmentFilter, fn func(Attachment) error) error 
 	if f.BeforeAt == 0 {
 		f.BeforeAt = math.MaxInt64
 	}
-	return v.attachments(fn, `WHERE (added_at, id) < (?1, ?11) AND (?2 = '' OR kind = ?2) AND (?3 = '' OR subject = ?3) AND (?4 = '' OR category = ?4) AND (?5 = '' OR warehouse = ?5) AND (?6 = '' OR account = ?6)
-	    AND (?7 = '' OR day >= ?7) AND (?8 = '' OR day <= ?8) AND (?9 = '*' OR warehouse = '' OR ?9 LIKE '%,' || warehouse || ',%' OR account = ?10)
-	  ORDER BY added_at DESC, id DESC`, f.BeforeAt, f.Kind, f.Subject, f.Category, string(f.Warehouse), string(f.Account), f.From, f.To, listOf(f.In), string(f.Own), f.BeforeID)
+	return v.attachments(fn, `WHERE (added_at, id) < (?1, ?10) AND (?2 = '' OR kind = ?2) AND (?3 = '' OR subject = ?3) AND (?4 = '' OR category = ?4) AND (?5 = '' OR warehouse = ?5) AND (?6 = '' OR account = ?6)
+	    AND (?7 = '' OR day >= ?7) AND (?8 = '' OR day <= ?8) AND (?9 = '*' OR warehouse = '' OR ?9 LIKE '%,' || warehouse || ',%')
+	  ORDER BY added_at DESC, id DESC`, f.BeforeAt, f.Kind, f.Subject, f.Category, string(f.Warehouse), string(f.Account), f.From, f.To, listOf(f.In), f.BeforeID)
 }
 
 // AllAttachments calls fn for every file that is there, by id.
