@@ -32,7 +32,7 @@ document.addEventListener("DOMContentLoaded", () => {
       if (send.status === 200 && there.pathname !== location.pathname) return location.assign(there); // it is there
       rest();
       const page = new DOMParser().parseFromString(send.responseText, "text/html"); // only read, never shown
-      const told = page.querySelector("[data-problem]:not([hidden]), main [role=alert], main h1");
+      const told = ["[data-problem]:not([hidden])", "main [role=alert]", "main h1"].map((s) => page.querySelector(s)).find(Boolean);
       if (send.status === 401) return form.submit(); // the server asks who it is; its page is shown
       say(told && told.textContent.trim() ? told.textContent.trim() : form.dataset.broke);
     });
