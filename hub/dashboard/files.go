@@ -112,7 +112,7 @@ type FilePage struct {
 func (d *dashboard) fileRoutes() []web.Route {
 	return []web.Route{
 		{Method: "GET", Path: "/files", Permission: filesRead, Handler: d.getFiles},
-		{Method: "GET", Path: "/files/new", Permission: filesWrite, Handler: d.getNewFile, Camera: true},
+		{Method: "GET", Path: "/files/new", Permission: filesWrite, Handler: d.getNewFile},
 		{Method: "POST", Path: "/files/new", Permission: filesWrite, Handler: d.postFile, Upload: attachments.MaxSize},
 		{Method: "GET", Path: "/files/file/:id", Permission: filesRead, Handler: d.getFile},
 		{Method: "GET", Path: "/files/view/:id", Permission: filesView, Handler: d.viewFile},
@@ -354,7 +354,7 @@ func (d *dashboard) viewFile(v *web.Visit) error {
 		}
 	}
 	if f.Look == attachments.Text {
-		body, err := d.OpenFile(v.UserContext(), v.Person, f.ID, attachments.ActViewed, v.Decide(filesView, access.Resource{Warehouse: f.Warehouse}).Temporary)
+		body, err := d.OpenFile(v.UserContext(), v.Person, f.ID, attachments.ActViewed, lent(v, filesView, f))
 		if err != nil {
 			return err
 		}
@@ -378,8 +378,16 @@ func (d *dashboard) fileContent(v *web.Visit) error {
 	return d.send(v, f, attachments.ActViewed, filesView, true)
 }
 
+// lent names the permissions for a time that let the reader see a file, for the audit log.
+func lent(v *web.Visit, permission string, f FileRow) []access.TemporaryID {
+	if d := v.Decide(permission, access.Resource{Warehouse: f.Warehouse}); d.Allowed {
+		return d.Temporary
+	}
+	return v.List(permission).Temporary
+}
+
 func (d *dashboard) send(v *web.Visit, f FileRow, act, permission string, inline bool) error {
-	body, err := d.OpenFile(v.UserContext(), v.Person, f.ID, act, v.Decide(permission, access.Resource{Warehouse: f.Warehouse}).Temporary)
+	body, err := d.OpenFile(v.UserContext(), v.Person, f.ID, act, lent(v, permission, f))
 	if err != nil {
 		return err
 	}

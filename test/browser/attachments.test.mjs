@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { deflateRawSync, deflateSync, crc32 } from "node:zlib";
-import { launch, sizes, steps, until } from "./browser.mjs";
+import { launch, shot, sizes, steps, until } from "./browser.mjs";
 import { catalogue, ean, items, milk } from "./goods.mjs";
 import { glance, inspect } from "./look.mjs";
 import { begin, join, password, signIn } from "./people.mjs";
@@ -115,6 +115,7 @@ step("a contract is added to an item and looked at, page by page", async () => {
   await inspect(o, "file", data);
   await o.page.getByRole("link", { name: "查看", exact: true }).click();
   await o.page.locator("[data-shown='1']").waitFor();
+  await shot(o.page, "file-view-document-shown");
   const ink = await o.page.locator("canvas").evaluate((c) => {
     const dark = (x, y, w, h) => { const d = c.getContext("2d").getImageData(x * c.width, y * c.height, w * c.width, h * c.height).data; let n = 0; for (let i = 0; i < d.length; i += 4) if (d[i] < 100) n++; return n / (d.length / 4); };
     return { box: dark(0.15, 0.25, 0.3, 0.02), text: dark(0.1, 0.11, 0.5, 0.06), paper: dark(0.1, 0.5, 0.8, 0.4) };
