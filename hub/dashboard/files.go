@@ -174,7 +174,7 @@ func (r fileRights) file(permission string, f FileRow) error {
 		of.Customer = access.Customer(f.Subject.ID)
 	}
 	reads := permission == filesRead || permission == filesView || permission == filesDownload
-	if f.Warehouse == "" && (reads || f.Of.Parties) && !r.v.Rows(permission).Any.Empty() {
+	if f.Warehouse == "" && (reads || permission == filesWrite && f.Of.Parties) && !r.v.Rows(permission).Any.Empty() {
 		return nil
 	}
 	return r.check(permission, of)
