@@ -105,7 +105,7 @@ func (h *house) path(id string) string { return filepath.Join(h.Dir, id+".age") 
 func TestStoryOfAFile(t *testing.T) {
 	h := open(t)
 	contents := long(200_000)
-	a := h.add(t, `C:\合同\三年‮ 合同.txt`, contents)
+	a := h.add(t, "C:\\合同\\三年\u202e 合同.txt", contents)
 	sum := sha256.Sum256(contents)
 	if a.Name != "三年 合同.txt" || a.Number != "HT-2026-1" || a.Type != "text/plain" || a.Size != int64(len(contents)) || a.Hash != sum {
 		t.Errorf("kept as %+v", a)
