@@ -122,6 +122,9 @@ func TestAKilledHubKeepsNoHalfFile(t *testing.T) {
 	}
 	whole := strings.TrimPrefix(head.Get("Location"), "/files/file/") + ".age"
 
+	if _, page, _ := r.ask(http.MethodGet, head.Get("Location"), "", nil); !strings.Contains(page, `href="/item/SCREW"`) {
+		t.Errorf("no way from the file to its item: %s", page)
+	}
 	folder := filepath.Join(hub.Data(), "attachments")
 	half(t, r, strings.TrimPrefix(at.Pages, "https://"), func() (bool, error) {
 		list, err := filepath.Glob(filepath.Join(folder, "*.upload"))

@@ -191,7 +191,7 @@ func (c *command) attachmentCheck(ctx context.Context, args []string) error {
 			c.say("✗ %s %s：%s（%s %s，%s 于 %s 添加，SHA-256 %s）\n", "✗ %s %s: %s (%s %s, added by %s on %s, SHA-256 %s)\n", b.ID, b.Name, c.explain(b.Problem), b.Kind, b.Subject, b.Account, b.Day, b.Hash)
 		}
 		for _, s := range f.Strays {
-			c.say("  %s：断电时留下的半成品，总部服务下次启动时清除\n", "  %s: left by a crash; the server takes it away when it starts next\n", s)
+			c.say("  %s：不属于任何附件：正在上传，或断电时留下的（总部服务下次启动时清除）\n", "  %s belongs to no file: it is being added, or a crash has left it, and then the server takes it away when it starts next\n", s)
 		}
 		if len(f.Bad) > 0 {
 			return &usageError{zh: fmt.Sprintf("%d 个附件与审计日志不符、损坏或缺失。请从备份取回 %s 中的同名文件，再运行一次。", len(f.Bad), h.cfg.attachmentsPath()),
