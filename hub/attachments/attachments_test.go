@@ -363,12 +363,16 @@ func TestSubjects(t *testing.T) {
 	n := h.Node("sha-1", "SHA")
 	h.Process(n.Batch(hubtest.Receipt("SHA", 1), stock.Movement{Key: stock.Key{SKU: "X", State: stock.Available}, From: stock.Warehouse("SHA").Bin("A"), To: stock.Customer, Quantity: stock.Unit, Scanned: stock.Scanned{Count: stock.Unit, Factor: stock.Unit}}))
 	h.Update(func(tx *store.Tx) error { return tx.PutItem(feed.Item{SKU: "a/b", Name: "n", Active: true}) })
+	h.Update(func(tx *store.Tx) error {
+		_, err := tx.AddPartner(store.Partner{Code: "C-1", Customer: true, Name: "n", Active: true}, "", "li")
+		return err
+	})
 	cases := h.Cases(stock.NegativeStock)
 	if len(cases) == 0 {
 		t.Fatal("no case")
 	}
-	want := map[string]map[string]stock.Warehouse{"item": {"a/b": ""}, "warehouse": {"SHA": "SHA"}, "exception": {fmt.Sprint(cases[0].ID): "SHA"}, "change": {"sha-1.1.1": "SHA"}}
-	wrong := map[string][]string{"item": {"", "A/B", "none"}, "warehouse": {"", "sha", "CTU"}, "exception": {"", "0", "999", "01", "x"}, "change": {"", "sha-1.1.99", "sha-1.1.01", "nobody.1.1"}, "request": {"", "none"}, "none": {"x"}}
+	want := map[string]map[string]stock.Warehouse{"item": {"a/b": ""}, "warehouse": {"SHA": "SHA"}, "exception": {fmt.Sprint(cases[0].ID): "SHA"}, "change": {"sha-1.1.1": "SHA"}, "customer": {"C-1": ""}}
+	wrong := map[string][]string{"item": {"", "A/B", "none"}, "warehouse": {"", "sha", "CTU"}, "exception": {"", "0", "999", "01", "x"}, "change": {"", "sha-1.1.99", "sha-1.1.01", "nobody.1.1"}, "request": {"", "none"}, "customer": {"", "C-2"}, "supplier": {"C-1"}, "none": {"x"}}
 	h.View(func(v *store.View) error {
 		for kind, ids := range want {
 			for id, w := range ids {

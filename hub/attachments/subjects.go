@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"stockade/hub/partners"
 	"stockade/hub/store"
 	"stockade/internal/identity"
 	"stockade/protocol/access"
@@ -64,6 +65,8 @@ func Kinds(party func(*store.View, identity.Person, store.StoredApproval) (bool,
 		{Name: "warehouse", Permission: "stock.read", Find: findWarehouse},
 		{Name: "exception", Permission: "case.read", Find: findCase},
 		{Name: "change", Permission: "movement.read", Find: findChange},
+		{Name: "supplier", Permission: "supplier.read", CompanyWide: true, Find: findPartner(partners.Suppliers)},
+		{Name: "customer", Permission: "customer.read", CompanyWide: true, Customers: true, Find: findPartner(partners.Customers)},
 		{Name: "request", Permission: "approval.read", Parties: true, Find: func(v *store.View, who identity.Person, id string) (Subject, error) {
 			r, err := v.Approval(id)
 			if err != nil {
@@ -82,6 +85,17 @@ func findItem(v *store.View, _ identity.Person, id string) (Subject, error) {
 		err = store.ErrNotFound
 	}
 	return Subject{ID: id, Link: "/item/" + escape(id)}, err
+}
+
+// findPartner finds a supplier or a customer by its code.
+func findPartner(side partners.Side) func(*store.View, identity.Person, string) (Subject, error) {
+	return func(v *store.View, _ identity.Person, id string) (Subject, error) {
+		p, err := v.Partner(access.Customer(id))
+		if err == nil && !side.Has(&p) {
+			err = store.ErrNotFound
+		}
+		return Subject{ID: id, Link: "/" + string(side) + "s/" + escape(id)}, err
+	}
 }
 
 func findWarehouse(v *store.View, _ identity.Person, id string) (Subject, error) {

@@ -105,6 +105,7 @@ func (c *company) files(t *testing.T) {
 		}
 	}
 	c.addedBy(t, item)
+	c.filesOfPartners(t)
 	if status, text := owner.ask(t, http.MethodPost, "/files/delete/"+ids[0], url.Values{"csrf": {owner.csrf}, "reason": {"a mistake"}}.Encode()); status != http.StatusSeeOther {
 		t.Errorf("headquarters destroy a file: %d %.200s", status, text)
 	}
@@ -147,5 +148,36 @@ func (c *company) addedBy(t *testing.T, item string) {
 	_, other := c.people["seller-CTU"].ask(t, http.MethodGet, "/files", "")
 	if own := strings.Count(text, "/files/file/"); own != 1 || strings.Contains(other, "/files/file/") {
 		t.Errorf("a seller's list has %d files, another's has some: %t", own, strings.Contains(other, "/files/file/"))
+	}
+}
+
+// filesOfPartners: files of a customer are for who looks after it and who sees all customers, those of a supplier for who sees suppliers.
+func (c *company) filesOfPartners(t *testing.T) {
+	for _, p := range []struct{ kind, by, see, never string }{
+		{"customer", "seller-SHA", "seller-SHA finance-SHA finance-CTU operations-CTU", "seller-CTU purchaser-SHA branch-manager-SHA"},
+		{"supplier", "purchaser-SHA", "purchaser-CTU finance-SHA operations-CTU", "seller-SHA branch-manager-SHA"},
+	} {
+		code := c.addPartner(t, p.by, "/"+p.kind+"s", "QY"+p.kind[:1], "8501").code
+		status, id := c.people[p.by].attach(t, p.kind, code, "")
+		if status != http.StatusSeeOther {
+			t.Fatalf("%s adds a file of a %s: %d", p.by, p.kind, status)
+		}
+		for names, want := range map[string]int{p.see: http.StatusOK, p.never: http.StatusNotFound} {
+			for _, name := range strings.Fields(names) {
+				status, text := c.people[name].ask(t, http.MethodGet, "/files/view/"+id, "")
+				_, all := c.people[name].ask(t, http.MethodGet, "/files?kind="+p.kind, "")
+				if status != want || strings.Contains(text, "contents of") != (want == http.StatusOK) || strings.Contains(all, id) != (want == http.StatusOK) {
+					t.Errorf("%s, file of a %s: %d, in the list: %t, want %d", name, p.kind, status, strings.Contains(all, id), want)
+				}
+			}
+		}
+		if other := map[string]string{"customer": "supplier", "supplier": "customer"}[p.kind]; other != "" { // it is none of that side
+			if status, _ := c.people["operations-SHA"].attach(t, other, code, ""); status != http.StatusNotFound {
+				t.Errorf("a %s as a %s: %d", p.kind, other, status)
+			}
+		}
+	}
+	if status, _ := c.people["seller-CTU"].attach(t, "customer", "P00001", ""); status != http.StatusNotFound {
+		t.Errorf("a seller adds to another's customer: %d", status)
 	}
 }
