@@ -302,20 +302,19 @@ func TestHowMany(t *testing.T) {
 		t.Errorf("one more of the day: %v", err)
 	}
 	wu := identity.Person{Account: "wu"}
-	waiting, done := make(chan struct{}), make(chan error, 2)
+	began, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error, 2)
 	for range 2 {
 		go func() {
-			_, err := h.Add(ctx, wu, other, &slow{first: waiting, then: bytes.NewReader(long(310))})
+			_, err := h.Add(ctx, wu, other, &slow{began: began, goOn: goOn, then: bytes.NewReader(long(310))})
 			done <- err
 		}()
 	}
-	waiting <- struct{}{} // both are being read
-	waiting <- struct{}{}
+	<-began // both are being read
+	<-began
 	if _, err := h.Add(ctx, wu, other, strings.NewReader("x")); !errors.Is(err, attachments.ErrBusy) {
 		t.Errorf("a third at the same time: %v", err)
 	}
-	waiting <- struct{}{}
-	waiting <- struct{}{}
+	close(goOn)
 	errs := []error{<-done, <-done}
 	if (errs[0] == nil) == (errs[1] == nil) || !errors.Is(errors.Join(errs...), attachments.ErrMany) { // there was room for one
 		t.Errorf("two at the same time: %v", errs)
@@ -325,17 +324,17 @@ func TestHowMany(t *testing.T) {
 	}
 }
 
-// slow is read from once somebody has taken notice, and goes on when they say so.
+// slow says that it is being read, and then waits.
 type slow struct {
-	first chan struct{}
-	then  io.Reader
-	on    bool
+	began, goOn chan struct{}
+	then        io.Reader
+	on          bool
 }
 
 func (s *slow) Read(p []byte) (int, error) {
 	if !s.on {
-		<-s.first
-		<-s.first
+		s.began <- struct{}{}
+		<-s.goOn
 		s.on = true
 	}
 	return s.then.Read(p)
