@@ -66,7 +66,7 @@ $(ASSETS): internal/web/assets/build.mjs package-lock.json $(PAGES) | deps
 
 .PHONY: clean
 clean: ## remove everything that was built / 删除所有生成的文件
-	rm -rf build node_modules internal/web/assets/dist/*.css internal/web/assets/dist/*.js edge/dashboard/assets/dist/*.js edge/dashboard/assets/dist/*.wasm
+	rm -rf build node_modules internal/web/assets/dist/*.css internal/web/assets/dist/*.js edge/dashboard/assets/dist/*.js edge/dashboard/assets/dist/*.wasm hub/dashboard/assets/dist/*.*
 
 .PHONY: tools tools-test
 tools:

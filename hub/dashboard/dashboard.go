@@ -34,6 +34,7 @@ package dashboard
 import (
 	"context"
 	"embed"
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -47,7 +48,7 @@ import (
 //go:embed pages/*.html
 var pages embed.FS
 
-//go:embed assets
+//go:embed assets all:assets/dist
 var assets embed.FS
 
 // Hub is what the pages read and do. What lies outside of the places that a reader may see (in) is left out, or does not exist. What does not exist gives web.NotFound; a refusal that
@@ -92,6 +93,7 @@ type Hub interface {
 	Approvals
 	Exports
 	Partners
+	Files
 }
 
 type dashboard struct{ Hub }
@@ -107,6 +109,9 @@ func Site(hub Hub) (web.Site, error) {
 	if err != nil {
 		return web.Site{}, err
 	}
+	if _, err := fs.Stat(files, "dist/pdf.worker.js"); err != nil { // made by internal/web/assets/build.mjs
+		return web.Site{}, fmt.Errorf("asset pdf.worker.js is missing: run \"make assets\" and build again: %w", err)
+	}
 	return web.Site{
 		Routes:    d.routes(),
 		Templates: templates,
@@ -116,7 +121,7 @@ func Site(hub Hub) (web.Site, error) {
 }
 
 func (d *dashboard) routes() []web.Route {
-	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.exportRoutes(), d.partnerRoutes(), d.apiRoutes())
+	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.exportRoutes(), d.partnerRoutes(), d.fileRoutes(), d.apiRoutes())
 }
 
 // Groups of the menu.
@@ -135,6 +140,7 @@ func (d *dashboard) menu() []web.Link {
 		{Path: "/exceptions", Text: "menu.exceptions", Permission: "case.read", Group: groupStock},
 		{Path: "/catalogue", Text: "menu.catalogue", Permission: "master.read", Group: groupMaster},
 		{Path: "/labels", Text: "menu.labels", Permission: "label.read", Group: groupMaster},
+		{Path: "/files", Text: "menu.files", Permission: filesRead, Group: groupMaster},
 		{Path: "/customers", Text: "menu.customers", Permission: "customer.read", Group: groupPartners},
 		{Path: "/suppliers", Text: "menu.suppliers", Permission: "supplier.read", Group: groupPartners},
 		{Path: "/approvals", Text: "menu.approvals", Permission: web.Own, Count: d.waitCount, Group: groupRequests},

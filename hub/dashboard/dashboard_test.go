@@ -32,6 +32,7 @@ import (
 type memory struct {
 	requests
 	register
+	cabinet
 	empty bool
 	acts  []string
 	by    identity.Person
@@ -296,7 +297,9 @@ func (b *browser) signIn() {
 func allPages() []string {
 	return []string{"/", "/?q=x&warehouse=SHA", itemLink(oddSKU), itemLink(oddSKU) + "?before=1.2", "/batch/sha-1/1/7", "/nodes", "/exceptions", "/exceptions?all=1", "/audit",
 		"/catalogue", "/catalogue?" + url.Values{"item": {string(oddSKU)}}.Encode(), "/labels", "/labels/lot", "/labels/lot?version=1", "/labels/shelf", "/labels/old", "/labels/-/new", "/labels/-/new?kind=pallet", "/labels/-/new?from=shelf",
-		"/approvals", "/approvals/waiting", "/approvals/new", "/exports", "/exports/all", "/approvals/request/A2345-6789-ABCD"}
+		"/approvals", "/approvals/waiting", "/approvals/new", "/exports", "/exports/all", "/approvals/request/A2345-6789-ABCD",
+		"/files", "/files?category=invoice&from=2024-01-01", "/files?" + url.Values{"kind": {"item"}, "id": {hostileText}}.Encode(), "/files/new", "/files/new?" + url.Values{"kind": {"item"}, "id": {hostileText}}.Encode(),
+		"/files/file/text", "/files/file/workbook", "/files/file/gone", "/files/view/text", "/files/view/picture", "/files/view/document"}
 }
 
 func TestPagesInBothLanguages(t *testing.T) {

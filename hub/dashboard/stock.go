@@ -74,6 +74,7 @@ type itemView struct {
 	Before     string // mark of the part of the history that is shown, empty for the newest
 	MoreLink   string
 	NewestLink string
+	Files      *filesOf // nil for who may not see files
 }
 
 // skuOf returns the SKU of the address. It may hold anything that an address has to escape.
@@ -111,6 +112,9 @@ func (d *dashboard) getItem(v *web.Visit) error {
 	view.NewestLink = itemLink(sku)
 	if view.History.Next != "" {
 		view.MoreLink = itemLink(sku) + "?" + url.Values{"before": {view.History.Next}}.Encode()
+	}
+	if view.Files, err = d.filesOf(v, "item", string(sku)); err != nil {
+		return err
 	}
 	return v.Page("item", view)
 }

@@ -56,8 +56,8 @@ func (s Side) Other() Side {
 	return Suppliers
 }
 
-// has reports whether p is one of that side.
-func (s Side) has(p *store.Partner) bool { return *s.flag(p) }
+// Has reports whether p is one of that side.
+func (s Side) Has(p *store.Partner) bool { return *s.flag(p) }
 
 func (s Side) flag(p *store.Partner) *bool {
 	if s == Suppliers {
@@ -207,7 +207,7 @@ func (s *Service) find(v *store.View, r Rights, side Side, code access.Customer)
 	if p, err = v.Partner(code); err != nil {
 		return p, d, err
 	}
-	if !side.has(&p) {
+	if !side.Has(&p) {
 		return p, d, fmt.Errorf("%s %s: %w", side, code, store.ErrNotFound)
 	}
 	if d = r.One(side.Read(), side.resource(&p)); !d.Allowed {

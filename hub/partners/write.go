@@ -169,7 +169,7 @@ func (s *Service) apply(r Rights, side Side, p *store.Partner, f Form, keeper *a
 		p.Keeper, changed = *keeper, append(changed, "keeper")
 	}
 	other := side.Other()
-	if f.Other != nil && *f.Other != other.has(p) {
+	if f.Other != nil && *f.Other != other.Has(p) {
 		if o := r.One(other.Write(), other.resource(p)); !o.Allowed {
 			return nil, &NotWritable{string(other)}
 		}

@@ -144,6 +144,20 @@ type CaseInfo struct {
 
 // Cases calls fn for every case, the newest first; all says whether closed ones too.
 func (v *View) Cases(all bool, fn func(CaseInfo) error) error {
+	return v.cases(fn, `WHERE ?1 OR closed_at IS NULL ORDER BY id DESC`, all)
+}
+
+// Case returns a case, open or closed, or ErrNotFound.
+func (v *View) Case(id int64) (c CaseInfo, err error) {
+	found := false
+	err = v.cases(func(x CaseInfo) error { c, found = x, true; return nil }, `WHERE id = ?1`, id)
+	if err == nil && !found {
+		err = fmt.Errorf("case %d: %w", id, ErrNotFound)
+	}
+	return c, err
+}
+
+func (v *View) cases(fn func(CaseInfo) error, where string, args ...any) error {
 	err := each(v.tx, func(r *vault.Rows) error {
 		var c CaseInfo
 		var opened int64
@@ -159,7 +173,7 @@ func (v *View) Cases(all bool, fn func(CaseInfo) error) error {
 		}
 		return fn(c)
 	}, `SELECT id, kind, subject, node, location, sku, lot, serial, expiry, state, detail, times, opened_leaf, opened_at, closed_leaf, closed_at
-	      FROM exception WHERE ?1 OR closed_at IS NULL ORDER BY id DESC`, all)
+	      FROM exception `+where, args...)
 	if err != nil {
 		return fmt.Errorf("read cases: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -28,7 +29,8 @@ var needed = []string{"htmx.min.js", "tabler.css", "licences.txt"}
 
 type asset struct {
 	mime         string
-	plain, gzip  []byte
+	plain        []byte
+	gzip         func() []byte // made when it is first asked for; nil when it is not worth it
 	hashed, name string
 }
 
@@ -96,13 +98,18 @@ func newAsset(name string, b []byte) *asset {
 		f.mime = "text/plain; charset=utf-8"
 	case ".wasm":
 		f.mime = "application/wasm"
+	case ".bcmap", ".pfb":
+		f.mime = "application/octet-stream"
 	}
-	var packed bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // the level is valid
-	_, err := w.Write(b)
-	if err = errors.Join(err, w.Close()); err == nil && packed.Len() < len(b)*9/10 {
-		f.gzip = slices.Clip(packed.Bytes())
-	}
+	f.gzip = sync.OnceValue(func() []byte {
+		var packed bytes.Buffer
+		w, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // the level is valid
+		_, err := w.Write(b)
+		if err = errors.Join(err, w.Close()); err != nil || packed.Len() >= len(b)*9/10 {
+			return nil
+		}
+		return slices.Clip(packed.Bytes())
+	})
 	return f
 }
 
@@ -126,9 +133,11 @@ func (s *Server) getAsset(v *Visit) error {
 	if strings.HasSuffix(f.name, ".worker.js") {
 		v.Set(fiber.HeaderContentSecurityPolicy, workerPolicy)
 	}
-	if f.gzip != nil && strings.Contains(v.Get(fiber.HeaderAcceptEncoding), "gzip") {
-		v.Set(fiber.HeaderContentEncoding, "gzip")
-		return v.Send(f.gzip)
+	if strings.Contains(v.Get(fiber.HeaderAcceptEncoding), "gzip") {
+		if packed := f.gzip(); packed != nil {
+			v.Set(fiber.HeaderContentEncoding, "gzip")
+			return v.Send(packed)
+		}
 	}
 	return v.Send(f.plain)
 }

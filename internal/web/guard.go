@@ -68,10 +68,16 @@ func (s *Server) guard(c *fiber.Ctx) error {
 	if v.token == "" {
 		v.token = c.Cookies(s.own(visitorCookie))
 	}
+	if err := s.receive(v); err != nil {
+		return err
+	}
 	if safeMethod(c.Method()) {
 		return c.Next()
 	}
 	if err := s.fromOurPages(v); err != nil {
+		if v.upload != nil {
+			v.upload.drain()
+		}
 		return err
 	}
 	return c.Next()

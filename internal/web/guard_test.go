@@ -27,8 +27,15 @@ func tokenOf(session string) string {
 }
 
 func TestGuardsOfEveryRequest(t *testing.T) {
-	s := serve(t, Limits{}, Route{Method: "POST", Path: "/act", Permission: "x.act", Handler: done}, Route{Method: "POST", Path: "/api/v1/act", Permission: "x.act", Handler: done},
-		Route{Method: "GET", Path: "/page", Permission: "x.read", Handler: done})
+	routes := []Route{{Method: "POST", Path: "/act", Permission: "x.act", Handler: done}, {Method: "POST", Path: "/api/v1/act", Permission: "x.act", Handler: done},
+		{Method: "GET", Path: "/page", Permission: "x.read", Handler: done}}
+	t.Run("without uploads", func(t *testing.T) { guards(t, serve(t, Limits{}, routes...), "") })
+	routes = append(routes, Route{Method: "POST", Path: "/file", Permission: "x.act", Handler: done, Upload: 1 << 20}) // all bodies are streams then
+	t.Run("with uploads", func(t *testing.T) { guards(t, serve(t, Limits{}, routes...), strings.Repeat("x", 70_000)) })
+}
+
+// guards tries all guards; large is what is sent of a body that is too large.
+func guards(t *testing.T, s *served, large string) {
 	const cookie, form, asJSON = "Cookie: __Host-session-test=good\r\n", "Content-Type: application/x-www-form-urlencoded\r\n", "Content-Type: application/json\r\n"
 	host := "Host: " + s.address + "\r\n"
 	good := "csrf=" + tokenOf("good")
@@ -42,7 +49,8 @@ func TestGuardsOfEveryRequest(t *testing.T) {
 		"another's cookie":     {"GET /page HTTP/1.1\r\n" + host + "Cookie: __Host-session-other=good\r\n", "", 303},
 		"compressed":           {"POST /act HTTP/1.1\r\n" + host + cookie + form + "Content-Encoding: gzip\r\n", good, 415},
 		"compressed sign-in":   {"POST /login HTTP/1.1\r\n" + host + form + "Content-Encoding: deflate\r\n", "x=y", 415},
-		"too large":            {"POST /act HTTP/1.1\r\n" + host + cookie + form + "Content-Length: 70000\r\n", "", 413},
+		"too large":            {"POST /act HTTP/1.1\r\n" + host + cookie + form + "Content-Length: 70000\r\n", large, 413},
+		"a form in parts":      {"POST /act HTTP/1.1\r\n" + host + cookie + header + "Content-Type: multipart/form-data; boundary=x\r\n", "--x\r\nContent-Disposition: form-data; name=csrf\r\n\r\nx\r\n--x--\r\n", 200},
 		"name in certificate":  {"GET /healthz HTTP/1.1\r\nHost: depot.example\r\n", "", 200},
 		"foreign name":         {"GET /healthz HTTP/1.1\r\nHost: evil.example\r\n", "", 421},
 		"no host":              {"GET /healthz HTTP/1.1\r\n", "", 400},

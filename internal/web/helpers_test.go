@@ -100,7 +100,7 @@ func serveSite(t *testing.T, opt Options, site Site) *served {
 func (s *served) say(t *testing.T, head string, body string) (*http.Response, string) {
 	t.Helper()
 	conn := s.dial(t)
-	if body != "" {
+	if body != "" && !strings.Contains(head, "Transfer-Encoding") && !strings.Contains(head, "Content-Length") {
 		head += fmt.Sprintf("Content-Length: %d\r\n", len(body))
 	}
 	if _, err := io.WriteString(conn, head+"Connection: close\r\n\r\n"+body); err != nil {
@@ -132,3 +132,6 @@ func (s *served) dial(t *testing.T) *tls.Conn {
 	}
 	return conn
 }
+
+// chunked is a body of so many bytes, as it is sent in chunks.
+func chunked(n int) string { return fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", n, strings.Repeat("x", n)) }

@@ -154,18 +154,19 @@ type Options struct {
 
 // Server serves one site.
 type Server struct {
-	opt    Options
-	app    *fiber.App
-	tls    *tls.Config
-	hosts  []string
-	texts  *Texts
-	pages  *pages
-	assets *assets
-	log    *slog.Logger
-	open   chan struct{} // a place for each open event stream
-	routes []Route
-	ctx    context.Context // ends the event streams when Serve ends
-	end    context.CancelFunc
+	opt     Options
+	app     *fiber.App
+	tls     *tls.Config
+	hosts   []string
+	texts   *Texts
+	pages   *pages
+	assets  *assets
+	log     *slog.Logger
+	open    chan struct{} // a place for each open event stream
+	routes  []Route
+	uploads map[string]int64 // routes that take files, and how large
+	ctx     context.Context  // ends the event streams when Serve ends
+	end     context.CancelFunc
 }
 
 // New checks the site and prepares a server for it; it opens nothing.
@@ -198,6 +199,12 @@ func New(opt Options, site Site) (*Server, error) {
 	if s.pages, err = loadPages(s, site); err != nil {
 		return nil, err
 	}
+	s.uploads = map[string]int64{}
+	for _, r := range site.Routes {
+		if r.Upload > 0 {
+			s.uploads[r.Method+" "+r.Path] = r.Upload
+		}
+	}
 	s.app = s.newApp()
 	return s, s.mount(site)
 }
@@ -224,7 +231,10 @@ func (s *Server) newApp() *fiber.App {
 		WriteTimeout:          l.Write,
 		IdleTimeout:           l.Idle,
 		ReadBufferSize:        16 << 10,
-		ErrorHandler:          s.answerError,
+		// A file is read as it comes in. Nothing parses forms of several parts by itself: fasthttp would write files to a disk.
+		StreamRequestBody:            len(s.uploads) > 0,
+		DisablePreParseMultipartForm: true,
+		ErrorHandler:                 s.answerError,
 		// with the check on and no proxy trusted, X-Forwarded-* is never believed
 		EnableTrustedProxyCheck: true,
 		EnablePrintRoutes:       false,
@@ -266,6 +276,9 @@ func (s *Server) mount(site Site) error {
 func (s *Server) serve(r Route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		v := s.visit(c)
+		if v.upload != nil {
+			defer v.upload.drain()
+		}
 		if v.Person.Account == "" && r.Guest != nil {
 			v.Person = r.Guest(v)
 			v.Person.Address = v.Address()

@@ -67,6 +67,9 @@ type Route struct {
 	// secrets excepted, see kept), and the API answers 401 with the code error.step_up.
 	Fresh bool
 
+	// Upload is how large a file may be that the route takes, in bytes; 0 for routes that take none. See Visit.Upload. Its Path is an address as it is, without parameters.
+	Upload int64
+
 	// early routes are open to sessions that have to do something before anything else.
 	early bool
 }
@@ -82,6 +85,8 @@ func (r Route) check() error {
 		return fmt.Errorf("route %s %s states no permission", r.Method, r.Path)
 	case r.Method != "GET" && r.Method != "POST":
 		return fmt.Errorf("route %s %s: only GET and POST are served", r.Method, r.Path)
+	case r.Upload < 0 || r.Upload > 0 && (r.Method != "POST" || strings.ContainsAny(r.Path, ":*+?") || r.IsAPI()):
+		return fmt.Errorf("route %s %s: only a POST to a plain address takes a file", r.Method, r.Path)
 	case r.Handler == nil || !strings.HasPrefix(r.Path, "/"):
 		return fmt.Errorf("route %s %s: want an absolute path and a handler", r.Method, r.Path)
 	}

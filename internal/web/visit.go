@@ -30,6 +30,9 @@ type Visit struct {
 
 	permission string // of the route
 	lent       map[lentFor]bool
+
+	upload *Upload           // that the request brings
+	fields map[string]string // of its form
 }
 
 const visitKey = "visit"
@@ -80,7 +83,12 @@ func (v *Visit) CSRF() string {
 
 // Posted returns a field of a posted form as it is. Unlike Fiber's FormValue it does not
 // take it from the address, where secrets would end up in logs.
-func (v *Visit) Posted(name string) string { return string(v.Context().PostArgs().Peek(name)) }
+func (v *Visit) Posted(name string) string {
+	if v.upload != nil {
+		return v.fields[name]
+	}
+	return string(v.Context().PostArgs().Peek(name))
+}
 
 // Form returns a field of a posted form without space around it.
 func (v *Visit) Form(name string) string { return strings.TrimSpace(v.Posted(name)) }

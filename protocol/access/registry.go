@@ -136,6 +136,13 @@ var registry = []Group{
 		plain("export.create", "导出文件", "Export to files"),
 		plain("export.read", "查看全部导出记录", "See all exports"),
 	}},
+	{ID: "attachment", Title: Text{ZH: "附件", EN: "Attachments"}, Permissions: []Info{
+		plain("attachment.read", "查看附件清单", "See that there are files"),
+		plain("attachment.view", "在屏幕上查看附件", "Look at files on the screen"),
+		plain("attachment.download", "下载附件", "Download files"),
+		plain("attachment.write", "添加附件", "Add files"),
+		privileged("attachment.delete", "销毁附件", "Destroy files"),
+	}},
 	{ID: "system", Title: Text{ZH: "系统", EN: "System"}, Permissions: []Info{
 		plain("setting.read", "查看设置", "See settings"),
 		privileged("setting.write", "修改设置", "Change settings"),

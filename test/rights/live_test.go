@@ -239,6 +239,7 @@ func TestEveryRoleAtEveryRoute(t *testing.T) {
 	t.Run("forged", func(t *testing.T) {
 		c.forged(t, c.hub, hub, hubRoutes, c.boss, c.people["finance-SHA"])
 	})
+	t.Run("files", c.files)
 	factor := c.enrol(t, "warehouse-lead-SHA")
 	c.badge(t, "warehouse-lead-SHA")
 	t.Run("feed", c.feed)

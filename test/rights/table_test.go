@@ -56,6 +56,12 @@ var holders = map[string]struct{ everywhere, home string }{
 	"customer.write":   {"seller operations", ""},
 	"partner.erase":    {"operations", ""},
 	"field.unmask":     {"seller finance operations", "branch-manager"},
+
+	"attachment.read":     {"purchaser seller finance operations", "branch-manager"}, // sellers: own documents and customers, see files_test.go
+	"attachment.view":     {"purchaser seller finance operations", "branch-manager"},
+	"attachment.write":    {"purchaser seller operations", "branch-manager"},
+	"attachment.download": {"purchaser seller finance operations", ""},
+	"attachment.delete":   {"operations", ""},
 }
 
 // roles are the ready roles that people are given.
@@ -105,6 +111,14 @@ var hubRoutes = with(shell, map[string]entry{
 	"GET /exports/all":                     {about: companywide},
 	"POST /exports/new":                    {rows, "", "kind=none"},
 	"POST /exports/file/:id":               {rows, "/exports/file/none", "format=none"},
+	"GET /files":                           {about: rows},
+	"GET /files/new":                       {about: rows}, // of a subject: files_test.go
+	"POST /files/new":                      {rows, "", "note=x"},
+	"GET /files/file/:id":                  {rows, "/files/file/none", ""},
+	"GET /files/view/:id":                  {rows, "/files/view/none", ""},
+	"GET /files/content/:id":               {rows, "/files/content/none", ""},
+	"POST /files/download/:id":             {rows, "/files/download/none", ""},
+	"POST /files/delete/:id":               {rows, "/files/delete/none", ""},
 	"GET /audit":                           {about: companywide},
 	"GET /catalogue":                       {about: rows},
 	"POST /catalogue/item":                 {about: companywide},

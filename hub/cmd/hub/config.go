@@ -8,10 +8,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
+	"stockade/hub/attachments"
 	"stockade/hub/exports"
 	"stockade/hub/unmask"
 	"stockade/internal/identity"
@@ -56,6 +59,8 @@ type config struct {
 	Watermark bool `toml:"watermark"`
 	// Exports says how many rows may leave the house.
 	Exports exportConfig `toml:"exports"`
+	// Attachments says how many files people may add, and how large.
+	Attachments attachmentConfig `toml:"attachments"`
 
 	// Unmaskings is how many masked values a person may look at in a day, for a reason each; default 50, at most 1000, 0 for none.
 	Unmaskings int64 `toml:"unmaskings_per_day"`
@@ -95,6 +100,37 @@ type exportConfig struct {
 	Quota int64 `toml:"rows_per_day"`
 }
 
+type attachmentConfig struct {
+	// MaxSize is how large a file may be; default "20MB", at most "200MB".
+	MaxSize byteSize `toml:"max_size"`
+	// PerSubject is how many files one item, exception and so on may have; default 200.
+	PerSubject int64 `toml:"per_subject"`
+	// PerDay is how many files one person may add in a day, default 200; DaySize how large they may be together, default "1GB".
+	PerDay  int64    `toml:"per_day"`
+	DaySize byteSize `toml:"day_size"`
+}
+
+// byteSize is read as "20MB": KB, MB or GB of 1024.
+type byteSize int64
+
+func (b *byteSize) UnmarshalText(text []byte) error {
+	for i, unit := range []string{"KB", "MB", "GB"} {
+		if digits, ok := strings.CutSuffix(string(text), unit); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 32)
+			*b = byteSize(n << (10 * (i + 1)))
+			return err
+		}
+	}
+	return fmt.Errorf(`size %q: want a text such as "20MB"`, text)
+}
+
+func (c attachmentConfig) check() error {
+	if c.MaxSize < 1 || c.MaxSize > attachments.MaxSize || c.PerSubject < 1 || c.PerDay < 1 || c.DaySize < c.MaxSize {
+		return fmt.Errorf("attachments: want max_size of 1KB to %dMB, day_size that is not smaller, and per_subject and per_day of 1 or more", attachments.MaxSize>>20)
+	}
+	return nil
+}
+
 type mqttConfig struct {
 	// Listen is where the hub's own broker listens; default :8883.
 	Listen string `toml:"listen"`
@@ -113,7 +149,9 @@ func loadConfig(path string) (config, error) {
 		return config{}, fmt.Errorf("read configuration: %w", err)
 	}
 	c := config{Lang: "zh", Zone: "Asia/Shanghai", Names: []string{"localhost"}, Watermark: true, Unmaskings: unmask.DefaultQuota,
-		Exports: exportConfig{Free: exports.DefaultLimits.Free, Quota: exports.DefaultLimits.Quota}, Pages: listener{Listen: ":8443"}, Nodes: listener{Listen: ":8444"}}
+		Exports:     exportConfig{Free: exports.DefaultLimits.Free, Quota: exports.DefaultLimits.Quota},
+		Attachments: attachmentConfig{MaxSize: byteSize(attachments.DefaultLimits.Size), PerSubject: attachments.DefaultLimits.PerSubject, PerDay: attachments.DefaultLimits.PerDay, DaySize: byteSize(attachments.DefaultLimits.BytesADay)},
+		Pages:       listener{Listen: ":8443"}, Nodes: listener{Listen: ":8444"}}
 	dec := toml.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&c); err != nil {
@@ -175,6 +213,9 @@ func (c config) check() error {
 	if c.Unmaskings < 0 || c.Unmaskings > unmask.MaxQuota {
 		return fmt.Errorf("unmaskings_per_day: want 0 to %d", unmask.MaxQuota)
 	}
+	if err := c.Attachments.check(); err != nil {
+		return err
+	}
 	if len(c.Names) == 0 {
 		return errors.New("names: at least one name or address is needed by which nodes reach the hub")
 	}
@@ -205,3 +246,6 @@ func (c config) zone() *time.Location {
 
 // storePath returns the path of the store.
 func (c config) storePath() string { return filepath.Join(c.DataDir, storeFile) }
+
+// attachmentsPath returns the folder of the encrypted files that people add.
+func (c config) attachmentsPath() string { return filepath.Join(c.DataDir, "attachments") }

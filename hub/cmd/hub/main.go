@@ -93,6 +93,7 @@ func actions() []action {
 		{"label withdraw", "ID", "撤回标签模板（恢复标准模板）", "take a label template back (a standard one counts again)", (*command).labelWithdraw},
 		{"account list", "[--json] [--dormant] [--overdue] [--lacks-factor]", "账号：久未登录、密码过期、缺第二道验证的有标记", "accounts; marked are those not used for long, with an overdue password or without the second factor that they have to have", (*command).accountList},
 		{"account recover", "NAME [--administrator]", "恢复账号：作废密码和第二道验证，生成激活码；--administrator 同时设为安全管理员", "let a person back in: void password and second factor, make an activation code; --administrator makes it a security administrator", (*command).accountRecover},
+		{"attachment check", "", "逐个读出附件，与登记和审计日志核对", "read every attachment and compare it with its row and the audit log", (*command).attachmentCheck},
 		{"audit verify", "", "用数据重新推导并核对审计日志和库存", "derive log and stock anew and compare", (*command).auditVerify},
 		{"audit export", "DIR", "导出审计日志供第三方核验", "export the audit log for others to check", (*command).auditExport},
 		{"trust", "", "打印核验导出文件所需的公钥", "print the keys to check an export with", (*command).trust},

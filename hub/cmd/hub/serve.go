@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"stockade/hub/approvals"
+	"stockade/hub/attachments"
 	"stockade/hub/broker"
 	"stockade/hub/exports"
 	"stockade/hub/fleet"
@@ -111,6 +112,7 @@ type server struct {
 	partners  *partners.Service
 	unmasker  *unmask.Desk
 	keepers   keepers
+	files     *attachments.Service
 }
 
 func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err error) {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"stockade/hub/attachments"
 	"stockade/hub/fleet"
 	"stockade/hub/keyring"
 	"stockade/hub/store"
@@ -78,6 +79,8 @@ func hints() []hint {
 		{store.ErrCode, "条码已属于另一个商品。", "the barcode belongs to another item already."},
 		{store.ErrLabelChanged, "别人刚刚保存过这个模板，没有覆盖。请重新打开后再改。", "somebody else has written the template meanwhile; nothing was overwritten. Open it again."},
 		{store.ErrLabels, "标签模板太多，没有保存。请修改现有的模板。", "there are too many label templates; nothing was stored. Change one that there is."},
+		{attachments.ErrDamaged, "文件损坏或缺失。", "the file is damaged or missing."},
+		{attachments.ErrUnlogged, "登记与审计日志不符。", "the row says something else than the audit log."},
 		{store.ErrNotFound, "没有找到。", "not found."},
 		{topic.ErrName, "名称只能由小写字母、数字和 - 组成，最多 40 个字符。", "names have a-z, 0-9 and -, at most 40 characters."},
 		{fs.ErrExist, "文件或文件夹已存在，没有覆盖。", "the file or folder exists already and was not overwritten."},

@@ -5,7 +5,7 @@
 //
 // Run by "make assets"; needs node_modules. Output depends on nothing but its inputs.
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -13,6 +13,7 @@ const root = join(here, "../../..");
 const modules = process.argv[2] ?? join(root, "node_modules");
 const dist = join(here, "dist");
 const edgeDist = join(root, "edge/dashboard/assets/dist");
+const hubDist = join(root, "hub/dashboard/assets/dist");
 
 /** files returns all files with one of the endings below a folder. */
 function files(folder, endings) {
@@ -117,7 +118,7 @@ function dropUnused(rules, alsoReadBy) {
 const print = (rules) => rules.map((r) => `${r.head}{${r.rules ? print(r.rules) : r.body.join(";")}}`).join("\n");
 
 const ours = ["internal/web", "edge", "hub"].map((d) => join(root, d));
-const own = (p) => ![dist, edgeDist].some((d) => p.startsWith(d));
+const own = (p) => ![dist, edgeDist, hubDist].some((d) => p.startsWith(d));
 const words = wordsOf(ours.flatMap((d) => files(d, [".html", ".js"])).filter(own));
 const ownSheets = ours.flatMap((d) => files(d, [".css"])).filter(own).map((p) => readFileSync(p, "utf8"));
 
@@ -150,7 +151,15 @@ FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL DAMAG
 SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY, OR
 TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.`;
 
-for (const d of [dist, edgeDist]) mkdirSync(d, { recursive: true });
+for (const d of [dist, edgeDist, hubDist]) mkdirSync(d, { recursive: true });
+// What shows PDF files: the library, its worker, decoders of pictures, encodings of Chinese documents that bring no fonts, and the fonts that every PDF may take for granted.
+const pdf = join(modules, "pdfjs-dist");
+const pdfParts = [
+  ["legacy/build/pdf.min.mjs", "pdf.js"], ["legacy/build/pdf.worker.min.mjs", "pdf.worker.js"], ["wasm/jbig2.wasm"], ["wasm/openjpeg.wasm"],
+  ...readdirSync(join(pdf, "cmaps")).filter((f) => /^(GB|UniGB|Adobe-GB1).*\.bcmap$/.test(f)).map((f) => [`cmaps/${f}`]),
+  ...readdirSync(join(pdf, "standard_fonts")).filter((f) => f.startsWith("Foxit")).map((f) => [`standard_fonts/${f}`]),
+];
+for (const [from, to] of pdfParts) writeFileSync(join(hubDist, to ?? basename(from)), readFileSync(join(pdf, from)));
 writeFileSync(join(edgeDist, "zxing_reader.js"), readFileSync(join(zxing, "dist/iife/reader/index.js")));
 writeFileSync(join(edgeDist, "zxing_reader.wasm"), readFileSync(join(zxing, "dist/reader/zxing_reader.wasm")));
 writeFileSync(join(dist, "tabler.css"), notice + "\n" + sheet + "\n");
@@ -160,6 +169,8 @@ writeFileSync(join(dist, "licences.txt"), [
   `htmx ${version(htmx)}`, readFileSync(join(htmx, "LICENSE"), "utf8"),
   `zxing-wasm ${version(zxing)} (the barcode reader of the station page)`, readFileSync(join(zxing, "LICENSE"), "utf8"),
   "It holds zxing-cpp, by its authors and those of ZXing, under the Apache License 2.0; libzueci, Copyright (C) 2022 gitlost, and what came from Zint, by Robin Stuart and others, under the BSD 3-Clause",
-  "licence; and a UTF-8 decoder, Copyright (c) 2008-2009 Bjoern Hoehrmann <bjoern@hoehrmann.de>, under the MIT licence above.", "", bsd, "", apache,
+  "licence; and a UTF-8 decoder, Copyright (c) 2008-2009 Bjoern Hoehrmann <bjoern@hoehrmann.de>, under the MIT licence above.", "", bsd, "", apache, "",
+  `PDF.js ${version(pdf)} (shows PDF files at the hub), Copyright Mozilla Foundation, under the Apache License 2.0 above. It holds, under the licences that follow: decoders of PDFium and OpenJPEG, fonts of PDFium, and Adobe's CMaps.`,
+  ...["wasm/LICENSE_JBIG2", "wasm/LICENSE_OPENJPEG", "standard_fonts/LICENSE_FOXIT", "cmaps/LICENSE"].map((f) => readFileSync(join(pdf, f), "utf8")),
 ].join("\n"));
 console.log(`assets: tabler.css ${sheet.length} bytes of ${source.length}, for ${words.size} words in pages`);
