@@ -90,6 +90,7 @@ type Hub interface {
 
 	Rights
 	Approvals
+	Rules
 	Exports
 	Partners
 }
@@ -116,7 +117,7 @@ func Site(hub Hub) (web.Site, error) {
 }
 
 func (d *dashboard) routes() []web.Route {
-	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.exportRoutes(), d.partnerRoutes(), d.apiRoutes())
+	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.rulesRoutes(), d.exportRoutes(), d.partnerRoutes(), d.apiRoutes())
 }
 
 // Groups of the menu.

@@ -128,7 +128,7 @@ func Ready() Policy {
 			grants(anywhere, contact, "person.read"),
 			grants(anywhere, nil, "role.read", "access.report", "access.review", "approval.decide", "approval.read", "export.read"),
 			confirmed(grants(anywhere, mask{Name: Write, Phone: Write, Email: Write}, "person.write")),
-			confirmed(grants(anywhere, nil, "role.write", "grant.approve", "access.campaign", "key.rotate"))),
+			confirmed(grants(anywhere, nil, "role.write", "grant.approve", "access.campaign", "approval.rules", "key.rotate"))),
 		ready(Auditor, "审计员", "Auditor",
 			grants(anywhere, nil, "audit.read", "approval.read", "export.read"),
 			confirmed(grants(anywhere, nil, "audit.export"))),

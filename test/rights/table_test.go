@@ -48,6 +48,7 @@ var holders = map[string]struct{ everywhere, home string }{
 	"grant.request":    {"operations", "warehouse-worker warehouse-lead branch-manager"},
 	"approval.decide":  {"operations security-administrator", "branch-manager"},
 	"approval.read":    {"security-administrator auditor", ""},
+	"approval.rules":   {"security-administrator", ""},
 	"export.create":    {"operations", "branch-manager"},
 	"export.read":      {"security-administrator auditor", ""},
 	"supplier.read":    {"purchaser finance operations", ""},
@@ -80,7 +81,7 @@ const (
 )
 
 // hubRoutes and edgeRoutes have every route of the two programs. One that is missing here fails the test.
-var hubRoutes = with(shell, map[string]entry{
+var hubRoutes = with(shell, requestRoutes, map[string]entry{
 	"GET /":                                {about: rows},
 	"GET /item/:sku":                       {rows, "/item/06901234567892", ""},
 	"GET /batch/:node/:epoch/:seq":         {object, "/batch/%[1]s/1/1", ""},

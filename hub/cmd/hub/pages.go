@@ -49,7 +49,7 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 			return nil, err
 		}
 	}
-	s.approvals, s.exports = s.openRequests(people)
+	s.approvals, s.exports = s.openRequests(people, s.holds)
 	s.openPartners(people)
 	site, err := dashboard.Site(pages{s})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"stockade/hub/approvals"
 	"stockade/hub/dashboard"
 	"stockade/hub/exports"
+	"stockade/hub/rules"
 	"stockade/hub/store"
 	"stockade/internal/identity"
 	"stockade/internal/web"
@@ -31,8 +32,8 @@ const dueEvery = 15 * time.Second
 func policy(v *store.View) (access.Policy, error) { return v.Policy() }
 
 // openRequests makes what keeps requests and exports.
-func (h *hub) openRequests(people *identity.Service) (*approvals.Service, *exports.Service) {
-	a := &approvals.Service{Store: h.store, Recorder: h.recorder, Rules: approvals.Rules(), Policy: policy,
+func (h *hub) openRequests(people *identity.Service, holds func(identity.Person, access.Permission, []stock.Warehouse) bool) (*approvals.Service, *exports.Service) {
+	a := &approvals.Service{Store: h.store, Recorder: h.recorder, Rules: approvals.Rules(), Policy: policy, Holds: holds,
 		Subject: func(ctx context.Context, name access.Account) (access.Subject, error) {
 			account, err := people.Account(ctx, string(name))
 			s := approvals.SubjectOf(identity.Person{Account: account.Name, Roles: account.Roles, Warehouses: account.Warehouses})
@@ -260,7 +261,7 @@ func (p pages) Request(ctx context.Context, who identity.Person, id string, all 
 			return err
 		}
 		me, now := access.Account(who.Account), p.recorder.Clock().UnixMilli()
-		own, asked := a.Request.By.Account == me, a.Asks(approvals.PersonOf(who), now)
+		own, asked := a.Request.By.Account == me, p.approvals.Asks(a.Process, who, now)
 		had := slices.ContainsFunc(events, func(e store.ApprovalEvent) bool { return e.By == me })
 		if me == "" || !own && !asked && !had && !all {
 			return store.ErrNotFound
@@ -300,20 +301,24 @@ func (p pages) Request(ctx context.Context, who identity.Person, id string, all 
 	return doc, shown(err)
 }
 
-func stepsOf(a approval.Process, rules access.Policy) (out []dashboard.RequestStep) {
+func stepsOf(a approval.Process, policy access.Policy) (out []dashboard.RequestStep) {
 	names := func(roles []access.RoleID) (list []access.Text) {
 		for _, id := range roles {
 			t := access.Text{ZH: string(id), EN: string(id)}
-			if n := slices.IndexFunc(rules.Roles, func(r access.Role) bool { return r.ID == id }); n >= 0 {
-				t = rules.Roles[n].Names
+			if n := slices.IndexFunc(policy.Roles, func(r access.Role) bool { return r.ID == id }); n >= 0 {
+				t = policy.Roles[n].Names
 			}
 			list = append(list, t)
 		}
 		return list
 	}
 	for i, s := range a.Rule.Steps {
+		byPermission := approval.Party{Permission: s.Approvers.Permission}
 		step := dashboard.RequestStep{Roles: names(s.Approvers.Roles), Accounts: s.Approvers.Accounts, Local: s.Approvers.Local, Need: s.Need, Deputies: names(s.Deputies.Roles),
 			Present: a.State == approval.Waiting && int(a.Step) == i}
+		if !byPermission.Empty() {
+			step.Roles = append(step.Roles, rules.PartyWords(byPermission, nil))
+		}
 		for _, y := range a.Approvals {
 			if int(y.Step) == i {
 				step.Have++
