@@ -53,6 +53,8 @@ type Service struct {
 	Subject func(context.Context, access.Account) (access.Subject, error)
 	// Holds tells whether a person has a permission at all of some warehouses now; nil means nobody has.
 	Holds func(identity.Person, access.Permission, []stock.Warehouse) bool
+	// Effects say what becomes of closed requests of other kinds, in the transaction that closes them.
+	Effects map[approval.Kind]func(tx *store.Tx, who auditlog.Who, p approval.Process, granted bool) error
 	// Lent tells the nodes, in the transaction of the change, that what is lent to somebody has changed; nil where there are none.
 	Lent func(*store.Tx, access.Account) error
 }
@@ -306,6 +308,11 @@ func (s *Service) keep(tx *store.Tx, who auditlog.Who, p approval.Process, revis
 	if p.State != approval.Waiting {
 		if err := s.effect(tx, p); err != nil {
 			return err
+		}
+		if settle := s.Effects[p.Request.Facts.Kind]; settle != nil {
+			if err := settle(tx, who, p, p.Granted()); err != nil {
+				return err
+			}
 		}
 	}
 	for _, e := range events {

@@ -33,6 +33,7 @@ type memory struct {
 	requests
 	register
 	ruleBook
+	priceBook
 	empty bool
 	acts  []string
 	by    identity.Person
@@ -297,7 +298,8 @@ func (b *browser) signIn() {
 func allPages() []string {
 	return []string{"/", "/?q=x&warehouse=SHA", itemLink(oddSKU), itemLink(oddSKU) + "?before=1.2", "/batch/sha-1/1/7", "/nodes", "/exceptions", "/exceptions?all=1", "/audit",
 		"/catalogue", "/catalogue?" + url.Values{"item": {string(oddSKU)}}.Encode(), "/labels", "/labels/lot", "/labels/lot?version=1", "/labels/shelf", "/labels/old", "/labels/-/new", "/labels/-/new?kind=pallet", "/labels/-/new?from=shelf",
-		"/approvals", "/approvals/waiting", "/approvals/new", "/exports", "/exports/all", "/approvals/request/A2345-6789-ABCD"}
+		"/approvals", "/approvals/waiting", "/approvals/new", "/exports", "/exports/all", "/approvals/request/A2345-6789-ABCD",
+		"/approvals/rules", "/approvals/rules/edit", "/approvals/rules/changes", "/approvals/rules/history", "/approvals/rules/history/1", itemLink(oddSKU) + "/prices"}
 }
 
 func TestPagesInBothLanguages(t *testing.T) {

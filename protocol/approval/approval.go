@@ -290,6 +290,7 @@ const (
 	ActEdited    Act = "approval.edited"
 	ActEscalated Act = "approval.escalated"
 	ActExpired   Act = "approval.expired"
+	ActVoided    Act = "approval.voided" // what it was about is no longer so
 )
 
 // Event is a transition as it is kept and recorded.
@@ -473,6 +474,18 @@ func (p Process) Withdraw(who access.Account, now int64) (Process, []Event, erro
 	}
 	e.Act, p.State, p.Closed = ActWithdrawn, Withdrawn, e.At
 	return p, append(events, e), nil
+}
+
+// Void closes a request because what it was about is no longer so. Nothing is granted by it.
+func (p Process) Void(why string, now int64) (Process, []Event, error) {
+	p, events := p.Advance(now)
+	if p.State != Waiting {
+		return Process{}, nil, ErrClosed
+	}
+	h, err := p.Request.Hash()
+	e := Event{Act: ActVoided, Step: p.Step, Hash: h, At: max(now, p.Since), Note: why}
+	p.State, p.Closed = Withdrawn, e.At
+	return p, append(events, e), err
 }
 
 // Edit puts another request in the place of p's, by a rule that holds for it. Every approval is void and the steps

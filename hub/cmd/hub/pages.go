@@ -51,6 +51,7 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 	}
 	s.approvals, s.exports = s.openRequests(people, s.holds)
 	s.openPartners(people)
+	s.prices = s.openPrices()
 	site, err := dashboard.Site(pages{s})
 	if err != nil {
 		return nil, err
@@ -124,10 +125,15 @@ func (p pages) Stock(ctx context.Context, q dashboard.StockQuery) (page dashboar
 				page.AsOf = append(page.AsOf, dashboard.AsOf(a))
 			}
 		}
+		worth := p.worth(v, q)
 		return v.Stock(f, func(s store.StockRow) error {
 			k := s.Key
+			value, err := worth(s)
+			if err != nil {
+				return err
+			}
 			page.Rows = append(page.Rows, dashboard.StockRow{Warehouse: s.Warehouse, SKU: k.SKU, GTIN: s.GTIN, Name: s.Name, Lot: k.Lot, Serial: k.Serial,
-				Expiry: k.Expiry, Expired: k.Expiry.Before(today), State: k.State.String(), Location: s.Location, OnHand: s.OnHand, Unit: s.Unit})
+				Expiry: k.Expiry, Expired: k.Expiry.Before(today), State: k.State.String(), Location: s.Location, OnHand: s.OnHand, Unit: s.Unit, Value: value})
 			return nil
 		})
 	})
@@ -343,6 +349,9 @@ func (p pages) Catalogue(ctx context.Context, q dashboard.CatalogueQuery) (page 
 		return err
 	})
 	page.Items, page.NextItems = cut(items, q.Items, q.Limit)
+	if err == nil {
+		err = p.priced(ctx, page.Items, q.See)
+	}
 	page.Bins, page.NextBins = cut(bins, q.Bins, q.Limit)
 	return page, err
 }

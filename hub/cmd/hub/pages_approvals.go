@@ -12,6 +12,7 @@ import (
 	"stockade/hub/approvals"
 	"stockade/hub/dashboard"
 	"stockade/hub/exports"
+	"stockade/hub/prices"
 	"stockade/hub/rules"
 	"stockade/hub/store"
 	"stockade/internal/identity"
@@ -152,6 +153,13 @@ func requestRefusal(err error) error {
 		{approval.ErrReason, http.StatusUnprocessableEntity, "approval.need_reason"},
 		{approvals.ErrExcluded, http.StatusUnprocessableEntity, "approval.excluded"},
 		{approvals.ErrHeld, http.StatusUnprocessableEntity, "approval.held"},
+		{approval.ErrBarred, http.StatusForbidden, "approval.barred"},
+		{approval.ErrFree, http.StatusConflict, "price.free"},
+		{prices.ErrAmount, http.StatusUnprocessableEntity, "price.bad_amount"},
+		{prices.ErrClass, http.StatusUnprocessableEntity, "price.bad_class"},
+		{prices.ErrDay, http.StatusUnprocessableEntity, "price.bad_day"},
+		{prices.ErrItem, http.StatusUnprocessableEntity, "price.bad_item"},
+		{prices.ErrSame, http.StatusUnprocessableEntity, "price.same"},
 		{approvals.ErrMany, http.StatusUnprocessableEntity, "approval.many"},
 		{approval.ErrNoRule, http.StatusUnprocessableEntity, "approval.no_rule"},
 		{approval.ErrSelf, http.StatusForbidden, "approval.self"},
@@ -225,6 +233,13 @@ func (p pages) requestRow(v *store.View, a approval.Process) (dashboard.RequestR
 		}
 		row.Fields = ask.Fields
 	}
+	if r.Facts.Kind == approval.Price {
+		c, err := prices.ContentOf(r.Content)
+		if err != nil {
+			return row, err
+		}
+		row.Price = &dashboard.PriceAsk{SKU: c.SKU, Name: c.Name, Class: string(c.Class), Currency: c.Currency, Known: c.Known, From: c.From}
+	}
 	t, err := v.TemporaryGrant(access.TemporaryID(r.ID))
 	if errors.Is(err, store.ErrNotFound) {
 		return row, nil
@@ -278,6 +293,11 @@ func (p pages) Request(ctx context.Context, who identity.Person, id string, all 
 		doc.Own, doc.Answers, doc.Rule, doc.Step, doc.Steps = own, asked, a.Rule.Names, int(a.Step)+1, stepsOf(present, rules)
 		for _, e := range events {
 			doc.Events = append(doc.Events, dashboard.RequestEvent{At: e.At, Act: e.Act, By: e.By, Deputy: e.Deputy, Hash: e.Hash, Note: e.Note})
+		}
+		if doc.Price != nil && (asked || own || had || p.seesPrice(who, doc.Price.Class)) { // who only looks on may be one who sees no prices
+			if err := showPrice(doc.Price, a.Request); err != nil {
+				return err
+			}
 		}
 		if doc.Hash, err = a.Request.Hash(); err != nil || doc.Kind != approval.Export {
 			return err

@@ -24,6 +24,7 @@ import (
 	"stockade/hub/intake"
 	"stockade/hub/master"
 	"stockade/hub/partners"
+	"stockade/hub/prices"
 	"stockade/hub/store"
 	"stockade/hub/unmask"
 	"stockade/internal/identity"
@@ -111,6 +112,7 @@ type server struct {
 	partners  *partners.Service
 	unmasker  *unmask.Desk
 	keepers   keepers
+	prices    *prices.Service
 }
 
 func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err error) {
