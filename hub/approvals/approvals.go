@@ -356,7 +356,10 @@ func (s *Service) Approve(ctx context.Context, who identity.Person, id string, s
 	if err != nil {
 		return err
 	}
-	asker, err := s.Subject(ctx, stored.Request.By.Account) // as the accounts know the person now, not when they asked
+	var asker access.Subject
+	if stored.Request.By.Account != System {
+		asker, err = s.Subject(ctx, stored.Request.By.Account) // as the accounts know the person now, not when they asked
+	}
 	if err == nil && asker.Disabled {
 		err = ErrExcluded
 	}

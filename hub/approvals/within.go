@@ -1,9 +1,13 @@
 package approvals
 
 import (
+	"errors"
+	"time"
+
 	"stockade/hub/auditlog"
 	"stockade/hub/store"
 	"stockade/internal/identity"
+	"stockade/protocol/access"
 	"stockade/protocol/approval"
 )
 
@@ -40,4 +44,31 @@ func (s *Service) VoidIn(tx *store.Tx, a store.StoredApproval, why string) error
 		return err
 	}
 	return s.keep(tx, auditlog.Hub(), p, a.Revision, events)
+}
+
+// System is who asks where no person does: the hub itself. No account can have the name.
+const System access.Account = "@hub"
+
+// OpenOwn begins the process of a request that the hub makes itself, by a rule that was chosen for it.
+func (s *Service) OpenOwn(tx *store.Tx, r approval.Request, rule approval.Rule) error {
+	p, asked, err := approval.Open(r, rule, tx.Now().UnixMilli())
+	if err != nil {
+		return err
+	}
+	if err := tx.AddApproval(p, asked); err != nil {
+		return err
+	}
+	return s.Recorder.Record(tx, auditlog.Hub(), asked.Entry(p))
+}
+
+// RuleAt returns the rule for a request by the edition that counted at a time.
+func (s *Service) RuleAt(v *store.View, f approval.Facts, at time.Time) (approval.Rule, error) {
+	e, err := v.RulesAt(at)
+	if errors.Is(err, store.ErrNotFound) {
+		e, err = store.RulesEdition{Rules: s.Rules}, nil
+	}
+	if err != nil {
+		return approval.Rule{}, err
+	}
+	return s.chooseOf(e.Rules, f)
 }

@@ -71,3 +71,21 @@ func (v *View) Prices(sku stock.SKU) (out []Price, err error) {
 func (v *View) OpenApprovalsOf(kind string) ([]StoredApproval, error) {
 	return v.approvals(`WHERE state = 'waiting' AND kind = ?1 ORDER BY asked_at, id`, kind)
 }
+
+// PriceKnown is PriceOn by what was written at a time: what is written afterwards changes nothing about it. ErrNotFound when there was none.
+func (v *View) PriceKnown(sku stock.SKU, class string, day stock.Date, at time.Time) (Price, error) {
+	p, err := scanPrice(v.tx.QueryRow(priceColumns+`WHERE sku = ?1 AND class = ?2 AND from_day <= ?3 AND written_at <= ?4 ORDER BY from_day DESC, id DESC LIMIT 1`, string(sku), class, string(day), at.UnixMilli()).Scan)
+	if errors.Is(err, vault.ErrNoRows) {
+		return Price{}, fmt.Errorf("%s of %s: %w", class, sku, ErrNotFound)
+	}
+	if err != nil {
+		return Price{}, fmt.Errorf("read %s of %s: %w", class, sku, err)
+	}
+	return p, nil
+}
+
+// ItemName returns what an item is called, empty for one that the catalogue does not have.
+func (v *View) ItemName(sku stock.SKU) (name string, err error) {
+	err = v.tx.QueryRow(`SELECT coalesce((SELECT name FROM item WHERE sku = ?1), '')`, string(sku)).Scan(&name)
+	return name, err
+}

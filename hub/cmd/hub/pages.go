@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"stockade/hub/adjust"
 	"stockade/hub/auditlog"
 	"stockade/hub/dashboard"
 	"stockade/hub/store"
@@ -52,6 +53,7 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 	s.approvals, s.exports = s.openRequests(people, s.holds)
 	s.openPartners(people)
 	s.prices = s.openPrices()
+	s.adjust = adjust.New(adjust.Service{Store: s.store, Recorder: s.recorder, Approvals: s.approvals, Zone: s.cfg.zone(), Currency: s.cfg.Currency, Logger: s.log})
 	site, err := dashboard.Site(pages{s})
 	if err != nil {
 		return nil, err
