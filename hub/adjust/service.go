@@ -119,18 +119,30 @@ func (s *Service) Look(ctx context.Context) error {
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		err = s.Store.Update(ctx, s.Recorder.Clock(), func(tx *store.Tx) error {
-			for _, d := range due {
-				if err := s.look(tx, d); err != nil {
-					return fmt.Errorf("%s at %s: %w", d.Cell.Key.SKU, d.Cell.Location, err)
-				}
+		if err = s.lookAt(ctx, due); err == nil {
+			continue
+		}
+		bad := 0 // one cell that can not be judged does not stop the others
+		for _, d := range due {
+			if one := s.lookAt(ctx, []store.DueCell{d}); one != nil {
+				err, bad = one, bad+1
 			}
-			return nil
-		})
-		if err != nil {
+		}
+		if bad > 0 {
 			return err
 		}
 	}
+}
+
+func (s *Service) lookAt(ctx context.Context, due []store.DueCell) error {
+	return s.Store.Update(ctx, s.Recorder.Clock(), func(tx *store.Tx) error {
+		for _, d := range due {
+			if err := s.look(tx, d); err != nil {
+				return fmt.Errorf("%s at %s: %w", d.Cell.Key.SKU, d.Cell.Location, err)
+			}
+		}
+		return nil
+	})
 }
 
 // judge says how a cell stands in an open transaction.

@@ -58,6 +58,7 @@ type RequestRow struct {
 	Rows       int64                                    // of an export
 	What       string                                   // kind of an export
 	Price      *PriceAsk
+	Adjustment *AdjustmentAsk
 	Reason     string
 	Asked      time.Time
 	Until      time.Time

@@ -35,7 +35,8 @@ type StockRow struct {
 	Location  stock.Location  `json:"location"`
 	OnHand    stock.Quantity  `json:"on_hand"`
 	Unit      string          `json:"unit,omitempty"`
-	Value     string          `json:"value,omitempty"` // by its cost, "***" where that is masked; empty where it is hidden or not known
+	Adjusting string          `json:"adjustment,omitempty"` // "waiting" or "recount" while a large adjustment of it is not confirmed
+	Value     string          `json:"value,omitempty"`      // by its cost, "***" where that is masked; empty where it is hidden or not known
 }
 
 // Link returns the address of the item's page.
@@ -290,7 +291,7 @@ func (c Case) Link() string {
 // KindKey returns the key of the case's name; unknown words have one too.
 func (c Case) KindKey() string {
 	switch c.Kind {
-	case "negative_stock", "serial_twice", "lot_expiry", "count_concurrent", "parked", "held", "unknown_item", "alarm":
+	case "negative_stock", "serial_twice", "lot_expiry", "count_concurrent", "parked", "held", "unknown_item", "alarm", "large_adjustment":
 		return "case." + c.Kind
 	}
 	return "case.other"

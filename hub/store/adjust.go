@@ -252,3 +252,11 @@ func (v *View) PlaceOfChange(id stock.ID) (batch int64, index int, err error) {
 	}
 	return batch, int(signed(id.Number) - first), nil
 }
+
+// LookAgain notes that a cell has to be looked at, whatever came in.
+func (tx *Tx) LookAgain(c CellRef) error {
+	if _, err := tx.tx.Exec(`INSERT INTO adjustment_due (key, location) VALUES (?1, ?2) ON CONFLICT DO NOTHING`, c.Key, c.Place); err != nil {
+		return fmt.Errorf("note counted cell: %w", err)
+	}
+	return nil
+}

@@ -128,6 +128,10 @@ func (p pages) Stock(ctx context.Context, q dashboard.StockQuery) (page dashboar
 			}
 		}
 		worth := p.worth(v, q)
+		open, err := unconfirmed(v)
+		if err != nil {
+			return err
+		}
 		return v.Stock(f, func(s store.StockRow) error {
 			k := s.Key
 			value, err := worth(s)
@@ -135,7 +139,7 @@ func (p pages) Stock(ctx context.Context, q dashboard.StockQuery) (page dashboar
 				return err
 			}
 			page.Rows = append(page.Rows, dashboard.StockRow{Warehouse: s.Warehouse, SKU: k.SKU, GTIN: s.GTIN, Name: s.Name, Lot: k.Lot, Serial: k.Serial,
-				Expiry: k.Expiry, Expired: k.Expiry.Before(today), State: k.State.String(), Location: s.Location, OnHand: s.OnHand, Unit: s.Unit, Value: value})
+				Expiry: k.Expiry, Expired: k.Expiry.Before(today), State: k.State.String(), Location: s.Location, OnHand: s.OnHand, Unit: s.Unit, Value: value, Adjusting: open[stock.Cell{Location: s.Location, Key: k}]})
 			return nil
 		})
 	})

@@ -233,6 +233,12 @@ func (p pages) requestRow(v *store.View, a approval.Process) (dashboard.RequestR
 		}
 		row.Fields = ask.Fields
 	}
+	if r.Facts.Kind == approval.Adjustment {
+		var err error
+		if row.Adjustment, err = adjustmentAsk(r); err != nil {
+			return row, err
+		}
+	}
 	if r.Facts.Kind == approval.Price {
 		c, err := prices.ContentOf(r.Content)
 		if err != nil {
@@ -293,6 +299,11 @@ func (p pages) Request(ctx context.Context, who identity.Person, id string, all 
 		doc.Own, doc.Answers, doc.Rule, doc.Step, doc.Steps = own, asked, a.Rule.Names, int(a.Step)+1, stepsOf(present, rules)
 		for _, e := range events {
 			doc.Events = append(doc.Events, dashboard.RequestEvent{At: e.At, Act: e.Act, By: e.By, Deputy: e.Deputy, Hash: e.Hash, Note: e.Note})
+		}
+		if doc.Adjustment != nil && (asked || had || p.seesPrice(who, "cost")) {
+			if err := showValue(doc.Adjustment, a.Request); err != nil {
+				return err
+			}
 		}
 		if doc.Price != nil && (asked || own || had || p.seesPrice(who, doc.Price.Class)) { // who only looks on may be one who sees no prices
 			if err := showPrice(doc.Price, a.Request); err != nil {
