@@ -23,6 +23,3 @@ type AdjustmentAsk struct {
 	Counters []string
 	At       time.Time
 }
-
-// ItemLink returns the address of the item's page.
-func (a AdjustmentAsk) ItemLink() string { return itemLink(a.SKU) }

@@ -8,9 +8,9 @@ import { begin, join, password } from "./people.mjs";
 import { start } from "./rig.mjs";
 
 const step = steps(test);
-const finance = "孙财务", seller = "钱销售", copied = "大额调价要两级审批", why = "供应商涨价", note = "董事会的决定";
-const data = [finance, seller, copied, why, note, "个", ...items.map((i) => i.name), ...items.map((i) => i.unit)];
-let rig, hub, browser, p, f, s, link;
+const finance = "孙财务", seller = "钱销售", boss = "周经理", copied = "大额调价要两级审批", why = "供应商涨价", note = "董事会的决定";
+const data = [finance, seller, boss, "收货口", copied, why, note, "个", ...items.map((i) => i.name), ...items.map((i) => i.unit)];
+let rig, hub, browser, p, f, s, b, link;
 const press = (label, who) => who.page.getByRole("button", { name: label, exact: true }).click();
 const said = (sentence, who) => who.page.getByRole("alert").filter({ hasText: sentence }).waitFor();
 
@@ -39,6 +39,7 @@ before(async () => {
   await begin(p, rig.hub);
   f = await join(browser, p, hub, finance, "finance");
   s = await join(browser, p, hub, seller, "seller");
+  b = await join(browser, p, hub, boss, "branch-manager", "SHA");
   await until("stock", async () => (await rig.hubJSON("stock", "--json")).rows.length === 1);
 });
 
@@ -163,4 +164,24 @@ step("everybody sees of prices and values what their role opens, and programs th
   assert.equal(await s.page.getByRole("button", { name: "提交", exact: true }).count(), 0);
 });
 
-step("nothing was wrong meanwhile", async () => { for (const who of [f, s, p]) await who.leave(); });
+step("a large adjustment is confirmed by somebody of the warehouse", async () => {
+  for (const code of ["STK:MODE:COUNT", "BIN:A-01", gs1(milk, { lot: "LOT-7", expiry: "351231", count: "40" }), "STK:CONFIRM"]) await rig.scan("sh-dock", code);
+  await until("the case", async () => (await (await b.context.request.get(hub + "/api/v1/exceptions")).json()).exceptions.some((c) => c.kind === "large_adjustment"));
+  await b.visit(hub, "/exceptions");
+  await b.page.getByText("盘点差异大").waitFor();
+  await glance(b, "adjustment-case", data);
+  await b.visit(hub);
+  await b.page.getByText("盘点差异待确认").waitFor();
+  await b.visit(hub, "/approvals/waiting");
+  await b.page.getByRole("link", { name: `确认盘点差异：${milk.name}` }).click();
+  for (const text of ["SHA/A-01", "LOT-7", "250.00 CNY"]) await b.page.getByText(text).first().waitFor(); // 40 at the cost of 6.25
+  await inspect(b, "adjustment-request", data);
+  await press("批准", b);
+  await b.page.getByText("已批准").waitFor();
+  await b.visit(hub);
+  assert.equal(await b.page.getByText("盘点差异待确认").count(), 0);
+  await b.visit(hub, "/exceptions?all=1");
+  await b.page.getByText(`✓ ${boss}`).waitFor();
+});
+
+step("nothing was wrong meanwhile", async () => { for (const who of [f, s, b, p]) await who.leave(); });
