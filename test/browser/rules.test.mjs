@@ -177,6 +177,7 @@ step("a large adjustment is confirmed by somebody of the warehouse", async () =>
   for (const text of ["SHA/A-01", "LOT-7", "250.00 CNY"]) await b.page.getByText(text).first().waitFor(); // 40 at the cost of 6.25
   await inspect(b, "adjustment-request", data);
   await press("批准", b);
+  await confirmed(b, password + boss);
   await b.page.getByText("已批准").waitFor();
   await b.visit(hub);
   assert.equal(await b.page.getByText("盘点差异待确认").count(), 0);
