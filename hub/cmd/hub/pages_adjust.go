@@ -23,8 +23,12 @@ func adjustmentAsk(r approval.Request) (*dashboard.AdjustmentAsk, error) {
 	if err != nil {
 		return nil, err
 	}
+	percent := ""
+	if c.Book > 0 {
+		percent = rules.Percent(r.Facts.Percent)
+	}
 	return &dashboard.AdjustmentAsk{Location: c.Location, SKU: c.SKU, Name: c.Item, Lot: c.Lot, Serial: c.Serial, Expiry: c.Expiry, State: c.State.String(), Book: c.Book, Counted: c.Counted, Size: c.Size,
-		Percent: rules.Percent(r.Facts.Percent), Counters: c.Counters, At: time.UnixMilli(c.At)}, nil
+		Percent: percent, Counters: c.Counters, At: time.UnixMilli(c.At)}, nil
 }
 
 // showValue says what a difference is worth.
