@@ -265,9 +265,8 @@ step("a worker asks for a label once more, and somebody else allows it", async (
   await office.visit(edge.address, "/printing");
   await section("reprints", who).getByText("标签损坏或脏污").waitFor();
   await inspect(office, "reprints", data);
-  await office.page.getByRole("button", { name: "不同意" }).click(); // without a reason
-  await office.page.getByText("请").first().waitFor();
-  await office.visit(edge.address, "/printing");
+  await office.page.getByRole("button", { name: "不同意" }).click(); // the page asks for a reason first
+  await section("reprints", who).waitFor();
   await office.page.getByRole("button", { name: "同意补打" }).click();
   await printed(before + 1);
   await until("no request waits", async () => { await office.visit(edge.address, "/printing"); return (await office.page.locator("#reprints").count()) === 0; });
