@@ -32,6 +32,16 @@ func (s Sight) Of(class string) access.FieldAccess {
 	return s.Price
 }
 
+// Show returns an amount of a class as far as it is open.
+func (s Sight) Show(class, amount string) string {
+	var f access.Fields
+	f[access.Price], f[access.Cost] = s.Price, s.Cost
+	if class == "cost" {
+		return f.Show(access.Cost, amount)
+	}
+	return f.Show(access.Price, amount)
+}
+
 // Any reports whether anything is to be seen, masked or not.
 func (s Sight) Any() bool { return s.Price > access.Hidden || s.Cost > access.Hidden }
 

@@ -25,20 +25,6 @@ func (s *server) openPrices() *prices.Service {
 	return p
 }
 
-// masked is what is shown of an amount that a reader sees no more of than that it is there.
-const masked = "***"
-
-// amountFor returns an amount as far as it is open.
-func amountFor(a access.FieldAccess, amount string) string {
-	switch {
-	case a >= access.Read:
-		return amount
-	case a == access.Masked:
-		return masked
-	}
-	return ""
-}
-
 func (p pages) Prices(ctx context.Context, sku stock.SKU, see dashboard.Sight) (b dashboard.PriceBook, err error) {
 	b = dashboard.PriceBook{Currency: p.cfg.Currency, Today: p.prices.Today()}
 	err = p.store.View(ctx, func(v *store.View) error {
@@ -47,11 +33,10 @@ func (p pages) Prices(ctx context.Context, sku stock.SKU, see dashboard.Sight) (
 		}
 		list, err := v.Prices(sku)
 		for _, x := range list {
-			open := see.Of(x.Class)
-			if open == access.Hidden {
+			if see.Of(x.Class) == access.Hidden {
 				continue
 			}
-			b.History = append(b.History, dashboard.PriceLine{Class: x.Class, Amount: amountFor(open, prices.Amount(x.Amount).String()), From: x.From, Coming: x.From > b.Today,
+			b.History = append(b.History, dashboard.PriceLine{Class: x.Class, Amount: see.Show(x.Class, prices.Amount(x.Amount).String()), From: x.From, Coming: x.From > b.Today,
 				By: x.By, Approver: x.Approver, Request: x.Request, At: x.At, Note: x.Note})
 		}
 		return err
@@ -72,7 +57,7 @@ func pricesOn(v *store.View, sku stock.SKU, see dashboard.Sight, day stock.Date)
 		if err != nil {
 			return "", "", err
 		}
-		*to = amountFor(see.Of(class), prices.Amount(x.Amount).String())
+		*to = see.Show(class, prices.Amount(x.Amount).String())
 	}
 	return price, cost, nil
 }
@@ -118,7 +103,7 @@ func (p pages) worth(v *store.View, q dashboard.StockQuery) func(store.StockRow)
 		case cost == nil:
 			return "", nil
 		case q.Value.Masked:
-			return masked, nil
+			return access.Mask(access.Cost, "0"), nil
 		}
 		return rules.Cents(prices.Amount(cost.Amount).Value(s.OnHand)), nil
 	}
