@@ -32,6 +32,9 @@
 //	POST /api/v1/prints/{id}/printed  {}                          -> PrintJob; a person saw the label
 //	POST /api/v1/prints/{id}/cancel   {}                          -> PrintJob
 //	POST /api/v1/prints/{id}/again    {"reason":"..."}            -> PrintJob, the new one
+//	GET  /api/v1/reprints                        -> {"reprints":[Reprint]}; those that wait
+//	POST /api/v1/prints/{id}/ask      {"reason":"..."}            -> {"id":""} of the request
+//	POST /api/v1/reprints/{id}/approve|refuse  {"hash":"","reason":""} -> {}; hash is that of Reprint
 //	POST /api/v1/labels/preview  LabelOrder                       -> image/png; "X-Warnings" holds a JSON text
 //	POST /api/v1/labels/print    LabelOrder                       -> {"labels":3}
 //	GET  /api/v1/sync                            -> Sync
@@ -188,7 +191,7 @@ func Site(deps Deps) (web.Site, error) {
 		}
 	}
 	return web.Site{
-		Routes:    slices.Concat(d.stationRoutes(), d.passRoutes(), d.setupRoutes(), d.branchRoutes(), d.printRoutes(), d.labelRoutes()),
+		Routes:    slices.Concat(d.stationRoutes(), d.passRoutes(), d.setupRoutes(), d.branchRoutes(), d.printRoutes(), d.reprintRoutes(), d.labelRoutes()),
 		Templates: templates,
 		Assets:    files,
 		Menu: []web.Link{

@@ -12,6 +12,7 @@ import (
 	"stockade/internal/identity"
 	"stockade/internal/web"
 	"stockade/protocol/access"
+	"stockade/protocol/change"
 )
 
 // Printing is the print queue of the node. What has happened meanwhile is a *web.Failure with status 409; a job
@@ -31,6 +32,12 @@ type Printing interface {
 	// Again queues a job once more, as a job of its own, and returns its id. An empty printer is the job's own; one that does not
 	// exist is a *web.Failure with status 422.
 	Again(ctx context.Context, id, printer, reason string, by identity.Person) (string, error)
+	// Reprints returns what waits for an answer about printing a label again. AskAgain asks for it, AnswerReprint says yes or no to it as it was shown,
+	// WithdrawReprint takes one's own back.
+	Reprints(ctx context.Context, who identity.Person) ([]Reprint, error)
+	AskAgain(ctx context.Context, job, reason string, by identity.Person) (string, error)
+	AnswerReprint(ctx context.Context, id string, hash change.Hash, yes bool, why string, by identity.Person) error
+	WithdrawReprint(ctx context.Context, id string, by identity.Person) error
 	// Mark differs when anything in the queue has changed.
 	Mark(ctx context.Context) (string, error)
 }
@@ -126,9 +133,10 @@ const printRows = 50 // of a page of history
 
 type printingPage struct {
 	PrintQueue
-	History PrintPage
-	Devices []Device // printers in trouble
-	Before  int64
+	History  PrintPage
+	Reprints []Reprint
+	Devices  []Device // printers in trouble
+	Before   int64
 }
 
 func (d *dashboard) getPrinting(v *web.Visit) error {
@@ -142,6 +150,9 @@ func (d *dashboard) getPrinting(v *web.Visit) error {
 		return err
 	}
 	if page.History, err = d.Printing.Printed(ctx, before, printRows); err != nil {
+		return err
+	}
+	if page.Reprints, err = d.reprints(v); err != nil {
 		return err
 	}
 	devices, err := d.Devices.Devices(ctx)
@@ -262,15 +273,20 @@ func (d *dashboard) postAgain(v *web.Visit) error {
 	if err == nil {
 		_, err = d.Printing.Again(v.UserContext(), v.Params("job"), v.Form("printer"), reason, v.Person)
 	}
-	var wrong *web.Failure
-	switch {
-	case errors.As(err, &wrong) && wrong.Status == fiber.StatusUnprocessableEntity:
-		v.Status(wrong.Status)
-		return d.showPrint(v, printPage{Other: v.Form("other"), Chosen: v.Form("printer"), Problem: v.T(wrong.Key, wrong.Args)})
-	case err != nil:
-		return err
+	if err != nil {
+		return d.wrongReason(v, err)
 	}
 	return v.See("/printing")
+}
+
+// wrongReason shows the page again with what is wrong with what was typed.
+func (d *dashboard) wrongReason(v *web.Visit, err error) error {
+	var wrong *web.Failure
+	if !errors.As(err, &wrong) || wrong.Status != fiber.StatusUnprocessableEntity {
+		return err
+	}
+	v.Status(wrong.Status)
+	return d.showPrint(v, printPage{Other: v.Form("other"), Chosen: v.Form("printer"), Problem: v.T(wrong.Key, wrong.Args)})
 }
 
 // maxReason limits the reason of a reprint, in bytes.

@@ -46,11 +46,15 @@ const mostOpen = 20
 type Service struct {
 	Store    *store.Store
 	Recorder *auditlog.Recorder
-	Rules    []approval.Rule
+	Rules    []approval.Rule // that a company begins with; see RulesNow for those that count
 	// Policy returns the policy that counts.
 	Policy func(*store.View) (access.Policy, error)
 	// Subject returns what the accounts know of a person: roles, warehouses and whether the account is disabled.
 	Subject func(context.Context, access.Account) (access.Subject, error)
+	// Holds tells whether a person has a permission at all of some warehouses now; nil means nobody has.
+	Holds func(identity.Person, access.Permission, []stock.Warehouse) bool
+	// Effects say what becomes of closed requests of other kinds, in the transaction that closes them.
+	Effects map[approval.Kind]func(tx *store.Tx, who auditlog.Who, p approval.Process, granted bool) error
 	// Lent tells the nodes, in the transaction of the change, that what is lent to somebody has changed; nil where there are none.
 	Lent func(*store.Tx, access.Account) error
 }
@@ -73,7 +77,7 @@ func Rules() []approval.Rule {
 	manager, hq, security := party(true, access.Manager), party(false, access.Operations), party(false, access.SecurityAdmin)
 	local := []approval.Step{{Approvers: manager, Need: 1, Deputies: hq, DeputiesAfter: day / 3, Timeout: day, Then: approval.Escalate}}
 	central := []approval.Step{{Approvers: hq, Need: 1, Deputies: security, DeputiesAfter: day, Timeout: 3 * day, Then: approval.End}}
-	return []approval.Rule{
+	return append([]approval.Rule{
 		{ID: "access-privileged", Names: access.Text{ZH: "特权权限由安全管理员审批", EN: "privileged permissions: the security administrator"},
 			When:  approval.Condition{Kind: approval.Access, Privileged: true},
 			Steps: []approval.Step{{Approvers: security, Need: 1, Timeout: 3 * day, Then: approval.End}}},
@@ -85,7 +89,7 @@ func Rules() []approval.Rule {
 			When: approval.Condition{Kind: approval.Export, Local: true}, Steps: local},
 		{ID: "export", Names: access.Text{ZH: "跨仓大批量导出由总部运营审批", EN: "large exports across warehouses: HQ operations"},
 			When: approval.Condition{Kind: approval.Export}, Steps: central},
-	}
+	}, changeRules()...)
 }
 
 // PersonOf returns who as package approval wants to know them.
@@ -175,11 +179,11 @@ func (s *Service) Edit(ctx context.Context, who identity.Person, id string, a As
 	if err != nil {
 		return err
 	}
-	rule, err := approval.Choose(s.Rules, r.Facts)
-	if err != nil {
-		return err
-	}
 	return s.change(ctx, who, id, func(tx *store.Tx, p approval.Process) (approval.Process, []approval.Event, error) {
+		rule, err := s.choose(&tx.View, r.Facts)
+		if err != nil {
+			return p, nil, err
+		}
 		if err := s.mayHave(&tx.View, SubjectOf(who), a, now); err != nil {
 			return p, nil, err
 		}
@@ -202,7 +206,7 @@ func (s *Service) Open(tx *store.Tx, who identity.Person, r approval.Request) er
 	if n >= mostOpen {
 		return ErrMany
 	}
-	rule, err := approval.Choose(s.Rules, r.Facts)
+	rule, err := s.choose(&tx.View, r.Facts)
 	if err != nil {
 		return err
 	}
@@ -305,6 +309,11 @@ func (s *Service) keep(tx *store.Tx, who auditlog.Who, p approval.Process, revis
 		if err := s.effect(tx, p); err != nil {
 			return err
 		}
+		if settle := s.Effects[p.Request.Facts.Kind]; settle != nil {
+			if err := settle(tx, who, p, p.Granted()); err != nil {
+				return err
+			}
+		}
 	}
 	for _, e := range events {
 		by := who
@@ -347,7 +356,10 @@ func (s *Service) Approve(ctx context.Context, who identity.Person, id string, s
 	if err != nil {
 		return err
 	}
-	asker, err := s.Subject(ctx, stored.Request.By.Account) // as the accounts know the person now, not when they asked
+	var asker access.Subject
+	if stored.Request.By.Account != System {
+		asker, err = s.Subject(ctx, stored.Request.By.Account) // as the accounts know the person now, not when they asked
+	}
 	if err == nil && asker.Disabled {
 		err = ErrExcluded
 	}
@@ -356,7 +368,7 @@ func (s *Service) Approve(ctx context.Context, who identity.Person, id string, s
 	}
 	now := s.Recorder.Clock()
 	return s.change(ctx, who, id, func(tx *store.Tx, p approval.Process) (approval.Process, []approval.Event, error) {
-		p, events, err := p.Approve(PersonOf(who), seen, now.UnixMilli())
+		p, events, err := p.Approve(s.person(who), seen, now.UnixMilli())
 		if err == nil && p.State == approval.Approved && p.Request.Facts.Kind == approval.Access {
 			var a Ask
 			if a, err = AskOf(p.Request.Content); err == nil {
@@ -370,7 +382,7 @@ func (s *Service) Approve(ctx context.Context, who identity.Person, id string, s
 // Refuse is the no of who, with a reason.
 func (s *Service) Refuse(ctx context.Context, who identity.Person, id string, seen change.Hash, why string) error {
 	return s.change(ctx, who, id, func(_ *store.Tx, p approval.Process) (approval.Process, []approval.Event, error) {
-		return p.Refuse(PersonOf(who), seen, why, s.Recorder.Clock().UnixMilli())
+		return p.Refuse(s.person(who), seen, why, s.Recorder.Clock().UnixMilli())
 	})
 }
 
@@ -421,7 +433,7 @@ func (s *Service) Waiting(ctx context.Context, who identity.Person) (out []store
 	if who.Account == "" {
 		return nil, nil
 	}
-	me, now := PersonOf(who), s.Recorder.Clock().UnixMilli()
+	me, now := s.person(who), s.Recorder.Clock().UnixMilli()
 	err = s.Store.View(ctx, func(v *store.View) error {
 		list, err := v.OpenApprovals()
 		for _, a := range list {

@@ -57,6 +57,8 @@ type RequestRow struct {
 	Fields     map[access.FieldClass]access.FieldAccess // that are to be opened
 	Rows       int64                                    // of an export
 	What       string                                   // kind of an export
+	Price      *PriceAsk
+	Adjustment *AdjustmentAsk
 	Reason     string
 	Asked      time.Time
 	Until      time.Time

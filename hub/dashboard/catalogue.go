@@ -46,7 +46,7 @@ func formOf(i Item) ItemForm {
 }
 
 func (d *dashboard) showCatalogue(v *web.Visit, view catalogueView) (err error) {
-	q := CatalogueQuery{Search: v.Query("q"), In: v.Rows("master.read").Any, Limit: pageRows, Items: v.Query("items"), Bins: v.Query("bins")}
+	q := CatalogueQuery{Search: v.Query("q"), In: v.Rows("master.read").Any, See: sight(v), Limit: pageRows, Items: v.Query("items"), Bins: v.Query("bins")}
 	if view.Page, err = d.Catalogue(v.UserContext(), q); err != nil {
 		return err
 	}

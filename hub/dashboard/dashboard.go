@@ -12,6 +12,8 @@
 //
 //	GET /api/v1/stock?q=&warehouse=&sku=&limit=&after=     -> {"rows":[StockRow],"as_of":[AsOf],"next":""}
 //	GET /api/v1/items/{sku}/movements?limit=&before=       -> {"movements":[Change],"next":""}; the newest first
+//	GET /api/v1/items/{sku}/prices                         -> PriceBook, as far as the reader sees prices
+//	POST /api/v1/items/{sku}/prices PriceForm              -> {"request":""}; the id of a request where the change waits for an approval
 //	GET /api/v1/nodes                                      -> {"nodes":[Node],"held":[Held]}
 //	GET /api/v1/exceptions?all=1&limit=&before=            -> {"exceptions":[Case],"next":""}; the newest first
 //	GET /api/v1/audit/head                                 -> LogHead
@@ -91,6 +93,8 @@ type Hub interface {
 
 	Rights
 	Approvals
+	Rules
+	Prices
 	Exports
 	Partners
 	Files
@@ -121,7 +125,7 @@ func Site(hub Hub) (web.Site, error) {
 }
 
 func (d *dashboard) routes() []web.Route {
-	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.exportRoutes(), d.partnerRoutes(), d.fileRoutes(), d.apiRoutes())
+	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.rulesRoutes(), d.priceRoutes(), d.exportRoutes(), d.partnerRoutes(), d.fileRoutes(), d.apiRoutes())
 }
 
 // Groups of the menu.

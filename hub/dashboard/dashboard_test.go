@@ -33,6 +33,8 @@ type memory struct {
 	requests
 	register
 	cabinet
+	ruleBook
+	priceBook
 	empty bool
 	acts  []string
 	by    identity.Person
@@ -299,7 +301,8 @@ func allPages() []string {
 		"/catalogue", "/catalogue?" + url.Values{"item": {string(oddSKU)}}.Encode(), "/labels", "/labels/lot", "/labels/lot?version=1", "/labels/shelf", "/labels/old", "/labels/-/new", "/labels/-/new?kind=pallet", "/labels/-/new?from=shelf",
 		"/approvals", "/approvals/waiting", "/approvals/new", "/exports", "/exports/all", "/approvals/request/A2345-6789-ABCD",
 		"/files", "/files?category=invoice&from=2024-01-01", "/files?" + url.Values{"kind": {"item"}, "id": {hostileText}}.Encode(), "/files/new", "/files/new?" + url.Values{"kind": {"item"}, "id": {hostileText}}.Encode(),
-		"/files/file/text", "/files/file/workbook", "/files/file/gone", "/files/view/text", "/files/view/picture", "/files/view/document"}
+		"/files/file/text", "/files/file/workbook", "/files/file/gone", "/files/view/text", "/files/view/picture", "/files/view/document",
+		"/approvals/rules", "/approvals/rules/edit", "/approvals/rules/changes", "/approvals/rules/history", "/approvals/rules/history/1", itemLink(oddSKU) + "/prices"}
 }
 
 func TestPagesInBothLanguages(t *testing.T) {

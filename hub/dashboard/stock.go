@@ -23,7 +23,7 @@ type stockView struct {
 }
 
 func stockQuery(v *web.Visit, limit int) StockQuery {
-	return StockQuery{Search: v.Query("q"), Warehouse: stock.Warehouse(v.Query("warehouse")), SKU: stock.SKU(v.Query("sku")), In: v.Rows("stock.read").Any, Limit: limit, After: v.Query("after")}
+	return StockQuery{Search: v.Query("q"), Warehouse: stock.Warehouse(v.Query("warehouse")), SKU: stock.SKU(v.Query("sku")), In: v.Rows("stock.read").Any, Limit: limit, After: v.Query("after"), Value: valueOf(v)}
 }
 
 func (d *dashboard) getStock(v *web.Visit) error {
@@ -69,6 +69,9 @@ type itemView struct {
 	Totals     []warehouseTotal
 	All        stock.Quantity
 	Cells      []StockRow
+	Sight      Sight
+	Value      value
+	Book       PriceBook
 	CellsMore  bool // there are more cells than are shown; totals are then left out
 	History    MovementPage
 	Before     string // mark of the part of the history that is shown, empty for the newest
@@ -96,11 +99,16 @@ func (d *dashboard) getItem(v *web.Visit) error {
 	if view.Item, err = d.Item(ctx, sku, in); err != nil {
 		return err
 	}
-	page, err := d.Stock(ctx, StockQuery{SKU: sku, In: in, Limit: apiRows})
+	page, err := d.Stock(ctx, StockQuery{SKU: sku, In: in, Limit: apiRows, Value: valueOf(v)})
 	if err != nil {
 		return err
 	}
-	view.Cells, view.CellsMore = page.Rows, page.Next != ""
+	view.Cells, view.CellsMore, view.Value = page.Rows, page.Next != "", valueOf(v)
+	if view.Sight = sight(v); view.Sight.Any() {
+		if view.Book, err = d.Prices(ctx, sku, view.Sight); err != nil {
+			return err
+		}
+	}
 	if !view.CellsMore {
 		if view.Totals, view.All, err = totals(page); err != nil {
 			return err

@@ -18,6 +18,7 @@ type StockQuery struct {
 	In        access.Places // what the reader may see
 	Limit     int
 	After     string // Next of the page before
+	Value     value  // where the reader sees what stock is worth
 }
 
 // StockRow is the balance of one cell.
@@ -34,6 +35,8 @@ type StockRow struct {
 	Location  stock.Location  `json:"location"`
 	OnHand    stock.Quantity  `json:"on_hand"`
 	Unit      string          `json:"unit,omitempty"`
+	Adjusting string          `json:"adjustment,omitempty"` // "waiting" or "recount" while a large adjustment of it is not confirmed
+	Value     string          `json:"value,omitempty"`      // by its cost, "***" where that is masked; empty where it is hidden or not known
 }
 
 // Link returns the address of the item's page.
@@ -65,6 +68,8 @@ type Item struct {
 	Codes  []Code    `json:"codes"`
 	Active bool      `json:"active"`
 	Known  bool      `json:"known"` // it is in the catalogue, not only in movements
+	Price  string    `json:"price,omitempty"`
+	Cost   string    `json:"cost,omitempty"`
 }
 
 // Link returns the address of the item's page.
@@ -286,7 +291,7 @@ func (c Case) Link() string {
 // KindKey returns the key of the case's name; unknown words have one too.
 func (c Case) KindKey() string {
 	switch c.Kind {
-	case "negative_stock", "serial_twice", "lot_expiry", "count_concurrent", "parked", "held", "unknown_item", "alarm":
+	case "negative_stock", "serial_twice", "lot_expiry", "count_concurrent", "parked", "held", "unknown_item", "alarm", "large_adjustment":
 		return "case." + c.Kind
 	}
 	return "case.other"
@@ -333,8 +338,9 @@ type CatalogueQuery struct {
 	Search string        // in SKU, names, barcodes; in the bin's place and name
 	In     access.Places // whose bins; items are the whole company's
 	Limit  int           // of each
-	Items  string        // NextItems of the page before
-	Bins   string        // NextBins of the page before
+	See    Sight
+	Items  string // NextItems of the page before
+	Bins   string // NextBins of the page before
 }
 
 // Bin is a bin as master data has it.

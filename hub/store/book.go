@@ -22,14 +22,15 @@ type keyRow struct {
 
 // cell is the balance of a kind of stock at one location.
 type cell struct {
-	row    *keyRow
-	place  int64 // id of the location
-	at     stock.Location
-	b      stock.Balance
-	counts []stock.Count // once looked up
-	known  bool          // counts are looked up
-	stored bool          // the store has a row
-	dirty  bool
+	row     *keyRow
+	place   int64 // id of the location
+	at      stock.Location
+	b       stock.Balance
+	counts  []stock.Count // once looked up
+	known   bool          // counts are looked up
+	stored  bool          // the store has a row
+	dirty   bool
+	touched bool // see touchCell
 }
 
 // unit is one serial number of one item; unitRow are the kinds of stock that it was seen as.
@@ -202,6 +203,9 @@ func (tx *Tx) SetBalance(at stock.Cell, b stock.Balance) error {
 		return err
 	}
 	c.b = b
+	if b.Counted {
+		tx.touchCounted(c)
+	}
 	if !c.dirty {
 		c.dirty = true
 		tx.dirty = append(tx.dirty, c)
@@ -251,7 +255,7 @@ func (tx *Tx) AddMovement(m stock.Movement) (bool, error) {
 		row.id, id, from, to, int64(m.Quantity), signed(m.Time)); err != nil {
 		return false, fmt.Errorf("store movement %s: %w", m.ID, err)
 	}
-	tx.batch.done = max(tx.batch.done, m.ID.Number)
+	tx.batch.done, tx.moved = max(tx.batch.done, m.ID.Number), m.ID
 	return novel, nil
 }
 
@@ -285,6 +289,7 @@ func (tx *Tx) AddCount(n stock.Count) error {
 	if c.known {
 		c.counts = append(c.counts, n)
 	}
+	tx.touchCell(c)
 	tx.batch.done = max(tx.batch.done, n.ID.Number)
 	return nil
 }

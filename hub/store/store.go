@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"stockade/internal/vault"
+	"stockade/protocol/stock"
 )
 
 //go:embed migrations/*.sql
@@ -84,12 +85,14 @@ type Tx struct {
 
 	onEntry func(*vault.Tx, NodeEntry) error
 
-	batch openBatch
-	dirty []*cell
-	cases map[caseName]*pendingCase
-	order []*pendingCase
-	nodes []*nodeRow
-	said  map[string]bool // notices
+	batch   openBatch
+	dirty   []*cell
+	touched []*cell  // see touchCell
+	moved   stock.ID // the movement that was added last
+	cases   map[caseName]*pendingCase
+	order   []*pendingCase
+	nodes   []*nodeRow
+	said    map[string]bool // notices
 }
 
 // Update runs fn in one transaction at the given time. fn runs alone and must not wait; it
@@ -143,6 +146,9 @@ func (tx *Tx) Now() time.Time { return time.UnixMilli(tx.now).UTC() }
 // Flush writes what was gathered so far, so that View's methods see it.
 func (tx *Tx) Flush() error {
 	if err := tx.flushBalances(); err != nil {
+		return err
+	}
+	if err := tx.flushTouched(); err != nil {
 		return err
 	}
 	if err := tx.flushCases(); err != nil {

@@ -131,6 +131,7 @@ var registry = []Group{
 		plain("approval.decide", "审批别人的申请（由规则指定审批人）", "Decide what others ask for, where a rule names one"),
 		plain("approval.read", "查看全部申请和审批记录", "See all requests and what became of them"),
 		plain("field.unmask", "写明理由后查看脱敏内容", "See what is masked, for a reason"),
+		privileged("approval.rules", "编辑审批规则", "Edit the rules of approvals"),
 	}},
 	{ID: "export", Title: Text{ZH: "导出", EN: "Exports"}, Permissions: []Info{
 		plain("export.create", "导出文件", "Export to files"),

@@ -8,7 +8,7 @@
 //
 // # Promises
 //
-//   - Nobody approves what they ask for themselves, and nobody approves one request twice, in whatever steps and roles.
+//   - Nobody approves what they ask for themselves or have done (Facts.Barred), and nobody approves one request twice, in whatever steps and roles.
 //   - An approval is of a hash over all that the approver is shown (Request.Hash). An edit voids every approval
 //     and chooses the rule anew, so that what grew meanwhile goes the longer way.
 //   - Time alone never approves anything: a step that times out goes to its deputies or ends the request.
@@ -39,6 +39,10 @@ type Kind string
 const (
 	Access Kind = "access" // a permission for a time
 	Export Kind = "export" // rows that leave the house
+
+	Price      Kind = "price"      // another price or cost of an item
+	Adjustment Kind = "adjustment" // a count that changes much
+	Reprint    Kind = "reprint"    // a label once more, at a node
 )
 
 // Limits of a request.
@@ -53,6 +57,9 @@ type Person struct {
 	Account    access.Account
 	Roles      []access.RoleID
 	Warehouses []stock.Warehouse // where the person works
+	// Holds tells whether the person has a permission at all warehouses that a request is about, for parties that are named by one. It is
+	// of the moment and is kept nowhere; nil means that the person has none.
+	Holds func(access.Permission, Facts) bool `cbor:"-"`
 }
 
 // Facts are what the conditions of rules look at.
@@ -65,6 +72,11 @@ type Facts struct {
 	Rows       int64             // of an export
 	Warehouses []stock.Warehouse // that it is about, ascending
 	Everywhere bool              // about all warehouses, or about what belongs to none
+	Percent    int64             // of a change, in hundredths of a percent
+	Quantity   stock.Quantity    // of a difference
+	Copies     int64             // labels that the person will have asked to repeat on this day
+	Numbered   bool              // a label with a number that must be on one thing only
+	Barred     []access.Account  // must not answer: who did what is decided about; ascending
 }
 
 // Request is what somebody asks for.
@@ -96,6 +108,8 @@ var (
 	ErrNotAsked = errors.New("the rule does not ask this person")
 	ErrChanged  = errors.New("the request was changed after it was shown")
 	ErrClosed   = errors.New("the request is decided already, withdrawn or past its time")
+	ErrBarred   = errors.New("who did it does not decide about it")
+	ErrFree     = errors.New("nobody has to approve this")
 	ErrNotOwn   = errors.New("somebody else asks for this")
 	ErrReason   = errors.New("a reason is needed")
 	ErrPast     = errors.New("the end lies in the past")
@@ -124,6 +138,10 @@ type Condition struct {
 	Amount     int64             // at least
 	Rows       int64             // at least
 	Warehouses []stock.Warehouse // about no others than these
+	Percent    int64             // at least
+	Quantity   stock.Quantity    // at least
+	Copies     int64             // at least
+	Numbered   bool              // for numbered labels alone
 }
 
 // Holds reports whether c holds for f.
@@ -131,7 +149,7 @@ func (c Condition) Holds(f Facts) bool {
 	switch {
 	case c.Kind != "" && c.Kind != f.Kind, c.Privileged && !f.Privileged, f.Amount < c.Amount, f.Rows < c.Rows:
 		return false
-	case c.Local && !f.local():
+	case f.Percent < c.Percent, f.Quantity < c.Quantity, f.Copies < c.Copies, c.Numbered && !f.Numbered, c.Local && !f.local():
 		return false
 	}
 	return len(c.Warehouses) == 0 || f.local() && within(f.Warehouses, c.Warehouses)
@@ -149,14 +167,16 @@ type Party struct {
 	Roles    []access.RoleID
 	Accounts []access.Account
 	Local    bool // those of the roles who work in every warehouse that the request is about
+	// Permission adds whoever has it at every warehouse that the request is about, by whatever roles.
+	Permission access.Permission
 }
 
 // Empty reports whether p can have nobody in it.
-func (p Party) Empty() bool { return len(p.Roles) == 0 && len(p.Accounts) == 0 }
+func (p Party) Empty() bool { return len(p.Roles) == 0 && len(p.Accounts) == 0 && p.Permission == "" }
 
 // Has reports whether who belongs to p where a request is about f.
 func (p Party) Has(who Person, f Facts) bool {
-	if slices.Contains(p.Accounts, who.Account) {
+	if slices.Contains(p.Accounts, who.Account) || p.Permission != "" && who.Holds != nil && who.Holds(p.Permission, f) {
 		return true
 	}
 	if !slices.ContainsFunc(p.Roles, func(r access.RoleID) bool { return slices.Contains(who.Roles, r) }) {
@@ -196,7 +216,7 @@ type Rule struct {
 
 // Check returns an error that says what is malformed in r.
 func (r Rule) Check() error {
-	if r.ID == "" || len(r.Steps) == 0 {
+	if r.ID == "" || len(r.Steps) == 0 && !r.When.Kind.MayBeFree() {
 		return fmt.Errorf("rule %q: want an id and at least one step", r.ID)
 	}
 	for i, s := range r.Steps {
@@ -270,6 +290,7 @@ const (
 	ActEdited    Act = "approval.edited"
 	ActEscalated Act = "approval.escalated"
 	ActExpired   Act = "approval.expired"
+	ActVoided    Act = "approval.voided" // what it was about is no longer so
 )
 
 // Event is a transition as it is kept and recorded.
@@ -303,6 +324,9 @@ func Open(r Request, rule Rule, now int64) (Process, Event, error) {
 	if err := rule.Check(); err != nil {
 		return Process{}, Event{}, err
 	}
+	if rule.Free() {
+		return Process{}, Event{}, fmt.Errorf("rule %q: %w", rule.ID, ErrFree)
+	}
 	if !rule.When.Holds(r.Facts) {
 		return Process{}, Event{}, fmt.Errorf("rule %q: %w", rule.ID, ErrNoRule)
 	}
@@ -311,7 +335,7 @@ func Open(r Request, rule Rule, now int64) (Process, Event, error) {
 		return Process{}, Event{}, err
 	}
 	p := Process{Request: r, Rule: rule, State: Waiting, Since: now}
-	p.Request.Content = bytes.Clone(r.Content)
+	p.Request.Content, p.Request.By.Holds = bytes.Clone(r.Content), nil
 	return p, Event{Act: ActAsked, By: r.By.Account, Hash: h, At: now, Note: r.Reason}, nil
 }
 
@@ -355,6 +379,9 @@ func (p Process) asked(who Person, now int64) (deputy bool, err error) {
 	}
 	if who.Account == p.Request.By.Account {
 		return false, ErrSelf
+	}
+	if slices.Contains(p.Request.Facts.Barred, who.Account) {
+		return false, ErrBarred
 	}
 	if slices.ContainsFunc(p.Approvals, func(a Approval) bool { return a.By == who.Account }) {
 		return false, ErrTwice
@@ -449,6 +476,18 @@ func (p Process) Withdraw(who access.Account, now int64) (Process, []Event, erro
 	return p, append(events, e), nil
 }
 
+// Void closes a request because what it was about is no longer so. Nothing is granted by it.
+func (p Process) Void(why string, now int64) (Process, []Event, error) {
+	p, events := p.Advance(now)
+	if p.State != Waiting {
+		return Process{}, nil, ErrClosed
+	}
+	h, err := p.Request.Hash()
+	e := Event{Act: ActVoided, Step: p.Step, Hash: h, At: max(now, p.Since), Note: why}
+	p.State, p.Closed = Withdrawn, e.At
+	return p, append(events, e), err
+}
+
 // Edit puts another request in the place of p's, by a rule that holds for it. Every approval is void and the steps
 // begin anew. Only who asks may do that; id, person and kind stay.
 func (p Process) Edit(next Request, rule Rule, now int64) (Process, []Event, error) {
@@ -484,10 +523,13 @@ func (p Process) own(who access.Account, now int64) (Process, []Event, Event, er
 // enough approvals of its hash by different people, none of whom asks for it.
 func (p Process) Granted() bool {
 	h, err := p.Request.Hash()
-	if err != nil || p.State != Approved || p.Rule.Check() != nil {
+	if err != nil || p.State != Approved || p.Rule.Check() != nil || p.Rule.Free() {
 		return false
 	}
 	seen := map[access.Account]bool{p.Request.By.Account: true, "": true}
+	for _, a := range p.Request.Facts.Barred {
+		seen[a] = true
+	}
 	have := make([]uint32, len(p.Rule.Steps))
 	for _, a := range p.Approvals {
 		if a.Hash != h || seen[a.By] || int(a.Step) >= len(have) || a.At >= p.Request.Until {

@@ -262,12 +262,18 @@ func newWorld(seed uint64) *world {
 				p.Warehouses = append(p.Warehouses, wh)
 			}
 		}
+		p.Holds = func(perm access.Permission, f Facts) bool { // a worker of the places may adjust there
+			return perm == "adjustment.write" && slices.Contains(p.Roles, access.Worker) && within(f.Warehouses, p.Warehouses)
+		}
 		w.people = append(w.people, p)
 	}
 	party := func() Party {
 		p := Party{Roles: []access.RoleID{roles[w.IntN(3)]}, Local: w.IntN(2) == 0}
 		if w.IntN(3) == 0 {
 			p.Accounts = []access.Account{w.people[w.IntN(6)].Account}
+		}
+		if w.IntN(4) == 0 {
+			p.Permission = "adjustment.write"
 		}
 		return p
 	}
@@ -282,13 +288,17 @@ func newWorld(seed uint64) *world {
 		}
 		w.rules = append(w.rules, r)
 	}
-	w.rules[0].When = Condition{Rows: 10}
+	w.rules[0].When = []Condition{{Rows: 10}, {Percent: 10}, {Quantity: 10}, {Amount: 10}}[w.IntN(4)]
 	return w
 }
 
 func (w *world) request() Request {
 	r := ask()
 	r.By, r.Facts.Rows, r.Until = w.people[0], w.Int64N(20), begin+hour*int64(20+w.IntN(80))
+	r.Facts.Percent, r.Facts.Quantity, r.Facts.Amount = w.Int64N(20), stock.Quantity(w.Int64N(20)), w.Int64N(20)
+	if w.IntN(3) == 0 {
+		r.Facts.Barred = []access.Account{w.people[1+w.IntN(5)].Account}
+	}
 	r.Content = []byte{byte(w.IntN(4))}
 	if w.IntN(3) == 0 {
 		r.Facts.Warehouses = []stock.Warehouse{"CTU", "SHA"}
@@ -324,7 +334,7 @@ func TestRandomHistories(t *testing.T) {
 			switch act := w.IntN(12); {
 			case act < 8:
 				next, events, err = p.Approve(who, seen, now)
-				if err == nil && (seen != hashOf(t, p) || who.Account == p.Request.By.Account || by[who.Account] || !p.Asks(who, now) || now >= p.Request.Until) {
+				if err == nil && (seen != hashOf(t, p) || who.Account == p.Request.By.Account || by[who.Account] || slices.Contains(p.Request.Facts.Barred, who.Account) || !p.Asks(who, now) || now >= p.Request.Until) {
 					t.Fatalf("seed %d: a yes of %s counted", seed, who.Account)
 				}
 				if err == nil {
@@ -407,6 +417,7 @@ func forgeries(t *testing.T, p Process) {
 		"content": func(p *Process) { p.Request.Content = []byte("more") }, "rows": func(p *Process) { p.Request.Facts.Rows += 100 }, "end": func(p *Process) { p.Request.Until += hour },
 		"another asks": func(p *Process) { p.Request.By.Account = "somebody" }, "one yes less": func(p *Process) { p.Approvals = p.Approvals[1:] }, "a yes of one's own": func(p *Process) { p.Approvals[0].By = p.Request.By.Account },
 		"one twice": func(p *Process) { p.Approvals = append(p.Approvals, p.Approvals[0]) }, "a yes to something else": func(p *Process) { p.Approvals[0].Hash[0] ^= 1 },
+		"a yes of who did it": func(p *Process) { p.Request.Facts.Barred = []access.Account{p.Approvals[0].By} }, "a free rule": func(p *Process) { p.Rule = Rule{ID: "free", When: Condition{Kind: Price}} },
 		"a yes of nobody": func(p *Process) { p.Approvals[0].By = "" }, "more needed": func(p *Process) { p.Rule.Steps = slices.Clone(p.Rule.Steps); p.Rule.Steps[0].Need++ }, "withdrawn": func(p *Process) { p.State = Withdrawn },
 	} {
 		f := p

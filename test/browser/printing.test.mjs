@@ -5,10 +5,10 @@ import { after, before, test } from "node:test";
 import { launch, shot, steps, until } from "./browser.mjs";
 import { catalogue, ean, gs1, items, milk, rice, tea } from "./goods.mjs";
 import { glance, inspect, ready } from "./look.mjs";
-import { begin } from "./people.mjs";
+import { begin, join, password, signIn } from "./people.mjs";
 import { start } from "./rig.mjs";
 
-const data = ["收货口", ...items.map((i) => i.name), ...items.map((i) => i.unit), "没有打出来", "掉进了缝里", "批次标签", "托盘标签"];
+const data = ["收货口", ...items.map((i) => i.name), ...items.map((i) => i.unit), "没有打出来", "掉进了缝里", "批次标签", "托盘标签", "李师傅", "标签损坏或脏污", "库位标签"];
 const step = steps(test);
 let rig, browser, p, office, edge;
 
@@ -237,6 +237,43 @@ step("a bin label for each bin that is named, and a PDF of them", async () => {
   assert.match(file.suggestedFilename(), /^label-bin\.pdf$/);
   await office.page.getByRole("button", { name: "打印", exact: true }).click();
   await printed(12);
+});
+
+step("a worker asks for a label once more, and somebody else allows it", async () => {
+  const boss = await browser.person(), who = "李师傅";
+  await boss.visit(rig.hub.address, "/login");
+  await signIn(boss);
+  await boss.page.getByRole("navigation").waitFor();
+  const w = await join(browser, boss, rig.hub.address, who, "warehouse-worker", "SHA");
+  let tries = 0;
+  await until("the node knows the worker", async () => { // few tries, for wrong names have a brake
+    if (tries++ % 4) return false;
+    await w.visit(edge.address, "/login");
+    await signIn(w, password + who, who);
+    await w.page.locator('form[action="/logout"], [role="alert"]').first().waitFor();
+    return (await w.page.locator('form[action="/logout"]').count()) > 0;
+  });
+  await w.visit(edge.address, "/printing");
+  await w.page.locator("#history tr").filter({ hasText: milk.name }).getByRole("link", { name: "详情" }).last().click();
+  assert.equal(await w.page.getByRole("button", { name: "再打一次" }).count(), 0);
+  await inspect(w, "print-ask", data);
+  await w.page.getByLabel("标签损坏或脏污").check();
+  await w.page.getByRole("button", { name: "申请补打" }).click();
+  await w.page.locator("#reprints li").filter({ hasText: who }).getByRole("button", { name: "撤回" }).waitFor();
+  assert.equal(await w.page.getByRole("button", { name: "同意补打" }).count(), 0);
+  const before = await labels();
+  await office.visit(edge.address, "/printing");
+  await section("reprints", who).getByText("标签损坏或脏污").waitFor();
+  await inspect(office, "reprints", data);
+  await office.page.getByRole("button", { name: "不同意" }).click(); // the page asks for a reason first
+  await section("reprints", who).waitFor();
+  await office.page.getByRole("button", { name: "同意补打" }).click();
+  await printed(before + 1);
+  await until("no request waits", async () => { await office.visit(edge.address, "/printing"); return (await office.page.locator("#reprints").count()) === 0; });
+  const { jobs } = await (await office.context.request.get(edge.address + "/api/v1/prints")).json();
+  assert.ok(jobs.some((j) => j.actor === who && j.reason === "标签损坏或脏污" && j.repeats), JSON.stringify(jobs[0]));
+  await w.leave();
+  await boss.leave();
 });
 
 step("nothing was wrong meanwhile", async () => {

@@ -46,8 +46,11 @@ var holders = map[string]struct{ everywhere, home string }{
 	"print.create":     {"", "warehouse-worker warehouse-lead"},
 	"print.decide":     {"", "warehouse-lead"},
 	"grant.request":    {"operations", "warehouse-worker warehouse-lead branch-manager"},
-	"approval.decide":  {"operations security-administrator", "branch-manager"},
+	"approval.decide":  {"finance operations security-administrator", "branch-manager"},
+	"price.read":       {"purchaser seller finance operations", ""},
+	"price.write":      {"operations", ""},
 	"approval.read":    {"security-administrator auditor", ""},
+	"approval.rules":   {"security-administrator", ""},
 	"export.create":    {"operations", "branch-manager"},
 	"export.read":      {"security-administrator auditor", ""},
 	"supplier.read":    {"purchaser finance operations", ""},
@@ -86,7 +89,7 @@ const (
 )
 
 // hubRoutes and edgeRoutes have every route of the two programs. One that is missing here fails the test.
-var hubRoutes = with(shell, map[string]entry{
+var hubRoutes = with(shell, requestRoutes, map[string]entry{
 	"GET /":                                {about: rows},
 	"GET /item/:sku":                       {rows, "/item/06901234567892", ""},
 	"GET /batch/:node/:epoch/:seq":         {object, "/batch/%[1]s/1/1", ""},
@@ -250,6 +253,14 @@ var edgeRoutes = with(shell, map[string]entry{
 	"POST /printing/:job/printed":          {local, "/printing/99/printed", ""},
 	"POST /printing/:job/cancel":           {local, "/printing/99/cancel", ""},
 	"POST /printing/:job/again":            {local, "/printing/99/again", ""},
+	"POST /printing/:job/ask":              {local, "/printing/99/ask", ""},
+	"POST /reprint/:id/approve":            {local, "/reprint/none/approve", ""},
+	"POST /reprint/:id/refuse":             {local, "/reprint/none/refuse", ""},
+	"POST /reprint/:id/withdraw":           {local, "/reprint/none/withdraw", ""},
+	"GET /api/v1/reprints":                 {about: local},
+	"POST /api/v1/prints/:job/ask":         {local, "/api/v1/prints/99/ask", "{}"},
+	"POST /api/v1/reprints/:id/approve":    {local, "/api/v1/reprints/none/approve", "{}"},
+	"POST /api/v1/reprints/:id/refuse":     {local, "/api/v1/reprints/none/refuse", "{}"},
 	"GET /api/v1/prints":                   {about: local},
 	"GET /api/v1/prints/:job":              {local, "/api/v1/prints/99", ""},
 	"POST /api/v1/prints/:job/printed":     {local, "/api/v1/prints/99/printed", "{}"},

@@ -54,6 +54,9 @@ type config struct {
 	// Debian's fonts-noto-cjk, when it is installed.
 	Typeface string `toml:"typeface"`
 
+	// ReprintManagerFrom is from the how manieth reprint of a person on a day on the branch manager has to agree too; default 5.
+	ReprintManagerFrom int64 `toml:"reprint_manager_from"`
+
 	Devices  []deviceConfig  `toml:"devices"`
 	Stations []stationConfig `toml:"stations"`
 }

@@ -96,7 +96,15 @@ func (n printing) Picture(ctx context.Context, id string) (png []byte, err error
 }
 
 func (n printing) Mark(ctx context.Context) (mark string, err error) {
-	err = n.store.View(ctx, func(tx *store.Tx) (err error) { _, mark, err = tx.PrintCounts(); return err })
+	err = n.store.View(ctx, func(tx *store.Tx) error {
+		_, queue, err := tx.PrintCounts()
+		if err != nil {
+			return err
+		}
+		asked, err := tx.ReprintMark()
+		mark = queue + " " + asked
+		return err
+	})
 	return mark, err
 }
 

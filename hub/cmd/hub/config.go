@@ -55,6 +55,8 @@ type config struct {
 	SessionIdle duration `toml:"session_idle"`
 	SessionMax  duration `toml:"session_max"`
 
+	// Currency is that of prices and costs, as ISO 4217 writes it; default CNY. It says what amounts are in and converts nothing.
+	Currency string `toml:"currency"`
 	// Watermark lays person, time and host lightly over every page, on the screen and in print; default true.
 	Watermark bool `toml:"watermark"`
 	// Exports says how many rows may leave the house.
@@ -148,7 +150,7 @@ func loadConfig(path string) (config, error) {
 	if err != nil {
 		return config{}, fmt.Errorf("read configuration: %w", err)
 	}
-	c := config{Lang: "zh", Zone: "Asia/Shanghai", Names: []string{"localhost"}, Watermark: true, Unmaskings: unmask.DefaultQuota,
+	c := config{Lang: "zh", Zone: "Asia/Shanghai", Names: []string{"localhost"}, Watermark: true, Currency: "CNY", Unmaskings: unmask.DefaultQuota,
 		Exports:     exportConfig{Free: exports.DefaultLimits.Free, Quota: exports.DefaultLimits.Quota},
 		Attachments: attachmentConfig{MaxSize: byteSize(attachments.DefaultLimits.Size), PerSubject: attachments.DefaultLimits.PerSubject, PerDay: attachments.DefaultLimits.PerDay, DaySize: byteSize(attachments.DefaultLimits.BytesADay)},
 		Pages:       listener{Listen: ":8443"}, Nodes: listener{Listen: ":8444"}}
@@ -185,6 +187,9 @@ func (c config) check() error {
 	}
 	if c.GS1Prefix != "" && !barcode.ValidPrefix(c.GS1Prefix) {
 		return fmt.Errorf("gs1_prefix %q: want the 4 to 12 digits that GS1 gave to the company", c.GS1Prefix)
+	}
+	if len(c.Currency) != 3 || strings.Trim(c.Currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return fmt.Errorf("currency %q: want three capital letters, such as CNY", c.Currency)
 	}
 	if c.Lang != "zh" && c.Lang != "en" {
 		return fmt.Errorf("lang %q: want zh or en", c.Lang)

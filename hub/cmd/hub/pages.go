@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"stockade/hub/adjust"
 	"stockade/hub/auditlog"
 	"stockade/hub/dashboard"
 	"stockade/hub/store"
@@ -50,11 +51,13 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 			return nil, err
 		}
 	}
-	s.approvals, s.exports = s.openRequests(people)
+	s.approvals, s.exports = s.openRequests(people, s.holds)
 	s.openPartners(people)
 	if err := s.startFiles(ctx); err != nil {
 		return nil, err
 	}
+	s.prices = s.openPrices()
+	s.adjust = adjust.New(adjust.Service{Store: s.store, Recorder: s.recorder, Approvals: s.approvals, Zone: s.cfg.zone(), Currency: s.cfg.Currency, Logger: s.log})
 	site, err := dashboard.Site(pages{s})
 	if err != nil {
 		return nil, err
@@ -132,10 +135,19 @@ func (p pages) Stock(ctx context.Context, q dashboard.StockQuery) (page dashboar
 				page.AsOf = append(page.AsOf, dashboard.AsOf(a))
 			}
 		}
+		worth := p.worth(v, q)
+		open, err := unconfirmed(v)
+		if err != nil {
+			return err
+		}
 		return v.Stock(f, func(s store.StockRow) error {
 			k := s.Key
+			value, err := worth(s)
+			if err != nil {
+				return err
+			}
 			page.Rows = append(page.Rows, dashboard.StockRow{Warehouse: s.Warehouse, SKU: k.SKU, GTIN: s.GTIN, Name: s.Name, Lot: k.Lot, Serial: k.Serial,
-				Expiry: k.Expiry, Expired: k.Expiry.Before(today), State: k.State.String(), Location: s.Location, OnHand: s.OnHand, Unit: s.Unit})
+				Expiry: k.Expiry, Expired: k.Expiry.Before(today), State: k.State.String(), Location: s.Location, OnHand: s.OnHand, Unit: s.Unit, Value: value, Adjusting: open[stock.Cell{Location: s.Location, Key: k}]})
 			return nil
 		})
 	})
@@ -351,6 +363,9 @@ func (p pages) Catalogue(ctx context.Context, q dashboard.CatalogueQuery) (page 
 		return err
 	})
 	page.Items, page.NextItems = cut(items, q.Items, q.Limit)
+	if err == nil {
+		err = p.priced(ctx, page.Items, q.See)
+	}
 	page.Bins, page.NextBins = cut(bins, q.Bins, q.Limit)
 	return page, err
 }

@@ -12,6 +12,8 @@ import (
 	"stockade/hub/approvals"
 	"stockade/hub/dashboard"
 	"stockade/hub/exports"
+	"stockade/hub/prices"
+	"stockade/hub/rules"
 	"stockade/hub/store"
 	"stockade/internal/identity"
 	"stockade/internal/web"
@@ -31,8 +33,8 @@ const dueEvery = 15 * time.Second
 func policy(v *store.View) (access.Policy, error) { return v.Policy() }
 
 // openRequests makes what keeps requests and exports.
-func (h *hub) openRequests(people *identity.Service) (*approvals.Service, *exports.Service) {
-	a := &approvals.Service{Store: h.store, Recorder: h.recorder, Rules: approvals.Rules(), Policy: policy,
+func (h *hub) openRequests(people *identity.Service, holds func(identity.Person, access.Permission, []stock.Warehouse) bool) (*approvals.Service, *exports.Service) {
+	a := &approvals.Service{Store: h.store, Recorder: h.recorder, Rules: approvals.Rules(), Policy: policy, Holds: holds,
 		Subject: func(ctx context.Context, name access.Account) (access.Subject, error) {
 			account, err := people.Account(ctx, string(name))
 			s := approvals.SubjectOf(identity.Person{Account: account.Name, Roles: account.Roles, Warehouses: account.Warehouses})
@@ -151,6 +153,13 @@ func requestRefusal(err error) error {
 		{approval.ErrReason, http.StatusUnprocessableEntity, "approval.need_reason"},
 		{approvals.ErrExcluded, http.StatusUnprocessableEntity, "approval.excluded"},
 		{approvals.ErrHeld, http.StatusUnprocessableEntity, "approval.held"},
+		{approval.ErrBarred, http.StatusForbidden, "approval.barred"},
+		{approval.ErrFree, http.StatusConflict, "price.free"},
+		{prices.ErrAmount, http.StatusUnprocessableEntity, "price.bad_amount"},
+		{prices.ErrClass, http.StatusUnprocessableEntity, "price.bad_class"},
+		{prices.ErrDay, http.StatusUnprocessableEntity, "price.bad_day"},
+		{prices.ErrItem, http.StatusUnprocessableEntity, "price.bad_item"},
+		{prices.ErrSame, http.StatusUnprocessableEntity, "price.same"},
 		{approvals.ErrMany, http.StatusUnprocessableEntity, "approval.many"},
 		{approval.ErrNoRule, http.StatusUnprocessableEntity, "approval.no_rule"},
 		{approval.ErrSelf, http.StatusForbidden, "approval.self"},
@@ -224,6 +233,19 @@ func (p pages) requestRow(v *store.View, a approval.Process) (dashboard.RequestR
 		}
 		row.Fields = ask.Fields
 	}
+	if r.Facts.Kind == approval.Adjustment {
+		var err error
+		if row.Adjustment, err = adjustmentAsk(r); err != nil {
+			return row, err
+		}
+	}
+	if r.Facts.Kind == approval.Price {
+		c, err := prices.ContentOf(r.Content)
+		if err != nil {
+			return row, err
+		}
+		row.Price = &dashboard.PriceAsk{SKU: c.SKU, Name: c.Name, Class: string(c.Class), Currency: c.Currency, Known: c.Known, From: c.From}
+	}
 	t, err := v.TemporaryGrant(access.TemporaryID(r.ID))
 	if errors.Is(err, store.ErrNotFound) {
 		return row, nil
@@ -260,7 +282,7 @@ func (p pages) Request(ctx context.Context, who identity.Person, id string, all 
 			return err
 		}
 		me, now := access.Account(who.Account), p.recorder.Clock().UnixMilli()
-		own, asked := a.Request.By.Account == me, a.Asks(approvals.PersonOf(who), now)
+		own, asked := a.Request.By.Account == me, p.approvals.Asks(a.Process, who, now)
 		had := slices.ContainsFunc(events, func(e store.ApprovalEvent) bool { return e.By == me })
 		if me == "" || !own && !asked && !had && !all {
 			return store.ErrNotFound
@@ -277,6 +299,16 @@ func (p pages) Request(ctx context.Context, who identity.Person, id string, all 
 		doc.Own, doc.Answers, doc.Rule, doc.Step, doc.Steps = own, asked, a.Rule.Names, int(a.Step)+1, stepsOf(present, rules)
 		for _, e := range events {
 			doc.Events = append(doc.Events, dashboard.RequestEvent{At: e.At, Act: e.Act, By: e.By, Deputy: e.Deputy, Hash: e.Hash, Note: e.Note})
+		}
+		if doc.Adjustment != nil && (asked || had || p.seesPrice(who, "cost")) {
+			if err := showValue(doc.Adjustment, a.Request); err != nil {
+				return err
+			}
+		}
+		if doc.Price != nil && (asked || own || had || p.seesPrice(who, doc.Price.Class)) { // who only looks on may be one who sees no prices
+			if err := showPrice(doc.Price, a.Request); err != nil {
+				return err
+			}
 		}
 		if doc.Hash, err = a.Request.Hash(); err != nil || doc.Kind != approval.Export {
 			return err
@@ -300,20 +332,24 @@ func (p pages) Request(ctx context.Context, who identity.Person, id string, all 
 	return doc, shown(err)
 }
 
-func stepsOf(a approval.Process, rules access.Policy) (out []dashboard.RequestStep) {
+func stepsOf(a approval.Process, policy access.Policy) (out []dashboard.RequestStep) {
 	names := func(roles []access.RoleID) (list []access.Text) {
 		for _, id := range roles {
 			t := access.Text{ZH: string(id), EN: string(id)}
-			if n := slices.IndexFunc(rules.Roles, func(r access.Role) bool { return r.ID == id }); n >= 0 {
-				t = rules.Roles[n].Names
+			if n := slices.IndexFunc(policy.Roles, func(r access.Role) bool { return r.ID == id }); n >= 0 {
+				t = policy.Roles[n].Names
 			}
 			list = append(list, t)
 		}
 		return list
 	}
 	for i, s := range a.Rule.Steps {
+		byPermission := approval.Party{Permission: s.Approvers.Permission}
 		step := dashboard.RequestStep{Roles: names(s.Approvers.Roles), Accounts: s.Approvers.Accounts, Local: s.Approvers.Local, Need: s.Need, Deputies: names(s.Deputies.Roles),
 			Present: a.State == approval.Waiting && int(a.Step) == i}
+		if !byPermission.Empty() {
+			step.Roles = append(step.Roles, rules.PartyWords(byPermission, nil))
+		}
 		for _, y := range a.Approvals {
 			if int(y.Step) == i {
 				step.Have++

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"stockade/hub/adjust"
 	"stockade/hub/approvals"
 	"stockade/hub/attachments"
 	"stockade/hub/broker"
@@ -25,6 +26,7 @@ import (
 	"stockade/hub/intake"
 	"stockade/hub/master"
 	"stockade/hub/partners"
+	"stockade/hub/prices"
 	"stockade/hub/store"
 	"stockade/hub/unmask"
 	"stockade/internal/identity"
@@ -113,6 +115,8 @@ type server struct {
 	unmasker  *unmask.Desk
 	keepers   keepers
 	files     *attachments.Service
+	prices    *prices.Service
+	adjust    *adjust.Service
 }
 
 func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err error) {
@@ -147,7 +151,7 @@ func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err er
 		return nil, err
 	}
 	s.publisher = master.NewPublisher(master.Publisher{Store: h.store, Ring: h.ring, Clock: time.Now, Logger: log, Prefix: h.cfg.GS1Prefix, More: s.sessions.More})
-	s.intake = intake.New(intake.Options{Store: h.store, Ring: h.ring, Send: s.sessions.Send, Committed: s.publisher.Wake, Logger: log})
+	s.intake = intake.New(intake.Options{Store: h.store, Ring: h.ring, Send: s.sessions.Send, Committed: s.committed, Logger: log})
 	mqttPort := "0"
 	if s.broker != nil {
 		_, mqttPort, _ = net.SplitHostPort(s.broker.Addr())
@@ -155,6 +159,12 @@ func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err er
 	s.at = h.cfg.addressesOf(portOf(s.pages), portOf(s.nodes), mqttPort)
 	s.fleet.At = fleet.Addresses{Nodes: s.at.Nodes, MQTT: s.at.MQTT, Names: h.cfg.hosts()}
 	return s, nil
+}
+
+// committed passes on that messages were taken in. It does not wait.
+func (s *server) committed() {
+	s.publisher.Wake()
+	s.adjust.Wake()
 }
 
 func listen(ctx context.Context, addr string) (net.Listener, error) {
@@ -249,6 +259,7 @@ func (s *server) run(ctx context.Context, c *command) error {
 	group.Go(func() error { return s.publisher.Run(ctx) })
 	group.Go(func() error { return s.watch(ctx) })
 	group.Go(func() error { return s.due(ctx) })
+	group.Go(func() error { return s.adjust.Run(ctx) })
 	group.Go(func() error {
 		return (&fleet.Door{Fleet: s.fleet, Logger: s.log}).Serve(ctx, s.nodes, s.cert)
 	})
