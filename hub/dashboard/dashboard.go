@@ -92,6 +92,7 @@ type Hub interface {
 	Approvals
 	Exports
 	Partners
+	Lessons
 }
 
 type dashboard struct{ Hub }
@@ -116,7 +117,7 @@ func Site(hub Hub) (web.Site, error) {
 }
 
 func (d *dashboard) routes() []web.Route {
-	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.exportRoutes(), d.partnerRoutes(), d.apiRoutes())
+	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.exportRoutes(), d.partnerRoutes(), d.lessonRoutes(), d.apiRoutes())
 }
 
 // Groups of the menu.
@@ -139,6 +140,7 @@ func (d *dashboard) menu() []web.Link {
 		{Path: "/suppliers", Text: "menu.suppliers", Permission: "supplier.read", Group: groupPartners},
 		{Path: "/approvals", Text: "menu.approvals", Permission: web.Own, Count: d.waitCount, Group: groupRequests},
 		{Path: "/exports", Text: "menu.exports", Permission: "export.create", Group: groupRequests},
+		{Path: "/lessons", Text: "menu.lessons", Permission: LessonTake, Count: d.lessonWaits, Group: groupPeople},
 		{Path: "/rights", Text: "menu.rights", Permission: RolesRead, Group: groupPeople},
 		{Path: "/reviews", Text: "menu.reviews", Permission: ReviewAnswer, Group: groupPeople},
 		{Path: "/nodes", Text: "menu.nodes", Permission: "node.read", Group: groupSystem},

@@ -32,6 +32,7 @@ import (
 type memory struct {
 	requests
 	register
+	learning
 	empty bool
 	acts  []string
 	by    identity.Person

@@ -41,6 +41,7 @@ type View struct {
 	Request string
 	Account bool     // whether there are account pages
 	Notices []Notice // of the person's account, not seen yet
+	Alarm   bool     // some notices tell of what somebody else may have done
 	visit   *Visit
 	Mark    bool // whether the watermark lies over the page
 }
@@ -115,6 +116,7 @@ func (p *pages) render(v *Visit, name string, data any) ([]byte, error) {
 			return nil, err
 		}
 		view.Notices = v.notices(list)
+		view.Alarm = slices.ContainsFunc(view.Notices, func(n Notice) bool { return n.Link == "" })
 	}
 	view.Mark = p.mark && v.Person.Account != ""
 	var err error

@@ -51,6 +51,9 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 	}
 	s.approvals, s.exports = s.openRequests(people)
 	s.openPartners(people)
+	if err := s.openLessons(ctx); err != nil {
+		return nil, err
+	}
 	site, err := dashboard.Site(pages{s})
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ import (
 	"stockade/hub/exports"
 	"stockade/hub/fleet"
 	"stockade/hub/intake"
+	"stockade/hub/lessons"
 	"stockade/hub/master"
 	"stockade/hub/partners"
 	"stockade/hub/store"
@@ -111,6 +112,7 @@ type server struct {
 	partners  *partners.Service
 	unmasker  *unmask.Desk
 	keepers   keepers
+	lessons   *lessons.Service
 }
 
 func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err error) {
