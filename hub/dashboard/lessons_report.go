@@ -64,7 +64,7 @@ type standingRow struct {
 
 // lessonReport returns what the reader may see of it: people of the reader's warehouses, or everybody.
 func (d *dashboard) lessonReport(v *web.Visit) (page lessonReportPage, err error) {
-	all, err := d.LessonStandings(v.UserContext())
+	list, err := d.LessonStandings(v.UserContext())
 	if err != nil {
 		return page, err
 	}
@@ -79,13 +79,14 @@ func (d *dashboard) lessonReport(v *web.Visit) (page lessonReportPage, err error
 	}
 	page.Query = q.Encode()
 	byLesson, byPlace, titles := map[string]*tally{}, map[string]*tally{}, map[string]string{}
+	all := map[stock.Warehouse]bool{}
 	count := func(m map[string]*tally, key, name string, s lessons.Standing) {
 		if m[key] == nil {
 			m[key] = &tally{Name: name}
 		}
 		m[key].add(s)
 	}
-	for _, s := range all {
+	for _, s := range list {
 		places := visiblePlaces(seen.Rows, s.Person)
 		if places == nil {
 			continue
@@ -93,11 +94,7 @@ func (d *dashboard) lessonReport(v *web.Visit) (page lessonReportPage, err error
 		title := s.Lesson.Titles.In(lang)
 		titles[s.Lesson.ID] = title
 		for _, w := range places {
-			name := string(w)
-			if name == "" {
-				name = v.T("lessons.no_warehouse", nil)
-			}
-			count(byPlace, string(w), name, s)
+			all[w] = true
 		}
 		who := s.Person
 		who.Display = shownName(seen, who.Display)
@@ -107,14 +104,23 @@ func (d *dashboard) lessonReport(v *web.Visit) (page lessonReportPage, err error
 			continue
 		}
 		count(byLesson, s.Lesson.ID, title, s)
+		for _, w := range places {
+			name := string(w)
+			if name == "" {
+				name = v.T("lessons.no_warehouse", nil)
+			}
+			if place == "" || name == place {
+				count(byPlace, string(w), name, s)
+			}
+		}
 		row.Person.Warehouses = slices.DeleteFunc(slices.Clone(places), func(w stock.Warehouse) bool { return w == "" })
 		page.Rows = append(page.Rows, row)
 	}
 	page.All = len(page.Rows)
 	page.Lessons, page.Places = tallies(byLesson), tallies(byPlace)
-	for _, t := range sortedKeys(byPlace) {
-		if t != "" {
-			page.Warehouses = append(page.Warehouses, option{t, t, t == place})
+	for _, w := range sortedKeys(all) {
+		if w != "" {
+			page.Warehouses = append(page.Warehouses, option{string(w), string(w), string(w) == place})
 		}
 	}
 	for _, id := range sortedKeys(titles) {
@@ -152,8 +158,8 @@ func shownName(d access.Decision, display string) string {
 	return display
 }
 
-func sortedKeys[T any](m map[string]T) []string {
-	keys := make([]string, 0, len(m))
+func sortedKeys[K ~string, T any](m map[K]T) []K {
+	keys := make([]K, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)
 	}
