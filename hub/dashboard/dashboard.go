@@ -93,6 +93,7 @@ type Hub interface {
 	Exports
 	Partners
 	Lessons
+	Leavers
 }
 
 type dashboard struct{ Hub }
@@ -113,11 +114,13 @@ func Site(hub Hub) (web.Site, error) {
 		Templates: templates,
 		Assets:    files,
 		Menu:      d.menu(),
+		People:    []web.Link{{Path: "/leavers", Text: "leaver.title", Permission: web.PeopleRead}},
+		Person:    []web.Link{{Path: "/leavers/person/", Text: "leaver.begin", Permission: web.PeopleWrite}},
 	}, nil
 }
 
 func (d *dashboard) routes() []web.Route {
-	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.exportRoutes(), d.partnerRoutes(), d.lessonRoutes(), d.apiRoutes())
+	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.exportRoutes(), d.partnerRoutes(), d.lessonRoutes(), d.leaverRoutes(), d.apiRoutes())
 }
 
 // Groups of the menu.

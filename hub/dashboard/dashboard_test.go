@@ -33,6 +33,7 @@ type memory struct {
 	requests
 	register
 	learning
+	leaving
 	empty bool
 	acts  []string
 	by    identity.Person

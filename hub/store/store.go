@@ -57,7 +57,7 @@ func Open(ctx context.Context, v *vault.Store) (*Store, error) {
 	if err := vault.Migrate(ctx, v, Migrations()); err != nil {
 		return nil, fmt.Errorf("open hub store: %w", err)
 	}
-	for set, files := range map[string]fs.FS{"review": reviewMigrations(), "lesson": lessonMigrations()} { // none needs another's
+	for set, files := range map[string]fs.FS{"review": reviewMigrations(), "lesson": lessonMigrations(), "leaver": leaverMigrations()} { // none needs another's
 		if err := vault.MigrateSet(ctx, v, set, files); err != nil {
 			return nil, fmt.Errorf("open hub store: %w", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -21,7 +22,9 @@ var shellPages embed.FS
 type pages struct {
 	server *Server
 	menu   []Link
-	mark   bool // whether pages carry a watermark
+	people []Link // of the page of all people
+	person []Link // of the page of one
+	mark   bool   // whether pages carry a watermark
 	set    map[Lang]map[string]*template.Template
 }
 
@@ -46,6 +49,33 @@ type View struct {
 	Mark    bool // whether the watermark lies over the page
 }
 
+// Entry is an entry of the menu as it is shown; Waits is how much waits behind it.
+type Entry struct {
+	Link
+	Waits int
+}
+
+// PeopleLinks and PersonLinks are what a program adds to the pages about people, as far as the reader may follow them.
+func (v View) PeopleLinks() []Link { return v.may(v.visit.server.pages.people) }
+
+// PersonLinks are the links of one person's page.
+func (v View) PersonLinks(name string) []Link {
+	list := v.may(v.visit.server.pages.person)
+	for i := range list {
+		list[i].Path += url.PathEscape(name)
+	}
+	return list
+}
+
+func (v View) may(list []Link) (out []Link) {
+	for _, l := range list {
+		if v.visit.May(l.Permission) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
 // May reports whether the reader has a permission at all: for buttons and links. What is acted on is judged by its handler.
 func (v View) May(permission string) bool { return v.visit.May(permission) }
 
@@ -58,7 +88,7 @@ func loadPages(s *Server, site Site) (*pages, error) {
 	if s.opt.Accounts != nil && s.opt.Manage {
 		menu = withPeople(menu)
 	}
-	p := &pages{server: s, menu: menu, mark: site.Watermark, set: map[Lang]map[string]*template.Template{}}
+	p := &pages{server: s, menu: menu, people: site.People, person: site.Person, mark: site.Watermark, set: map[Lang]map[string]*template.Template{}}
 	for _, l := range Langs() {
 		base, err := template.New("layout.html").Funcs(s.funcs(l)).ParseFS(own, "layout.html")
 		if err != nil {

@@ -1,10 +1,10 @@
-// Security lessons: one is read and its quiz failed, explained and passed; what the security administrator and the auditor see of it.
+// Security lessons: one is read and its quiz failed, explained and passed; what the security administrator and the auditor see of it. And a person who leaves.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, steps } from "./browser.mjs";
+import { launch, steps, until } from "./browser.mjs";
 import { catalogue } from "./goods.mjs";
 import { glance, inspect } from "./look.mjs";
-import { begin, join } from "./people.mjs";
+import { begin, join, password } from "./people.mjs";
 import { start } from "./rig.mjs";
 
 const step = steps(test);
@@ -32,6 +32,13 @@ async function answer(who, right, wrong = () => false) {
   }
 }
 
+/** confirm gives the password again where it is asked for. */
+async function confirm() {
+  await p.page.getByRole("heading", { name: "请再次确认是您本人" }).waitFor();
+  await p.page.fill("#confirm", password);
+  await press("确认并继续");
+}
+
 const right = new Set([ // of the lesson about badges
   "先收工，回来再扫牌", "不借，请管理员给他做一张", "输 PIN 时用手挡一下", "工牌丢了马上挂失", "扫自己的工牌再开始，并提醒他",
 ]);
@@ -44,7 +51,7 @@ step("everybody has lessons to take", async () => {
   await w.visit(hub, "/lessons");
   await inspect(w, "lessons");
   await w.page.getByRole("link", { name: /工牌、PIN 和离开工位/ }).click();
-  await inspect(w, "lesson");
+  await glance(w, "lesson");
 });
 
 step("a quiz is failed, explained, and passed", async () => {
@@ -59,13 +66,12 @@ step("a quiz is failed, explained, and passed", async () => {
   await press("交卷", w);
   await w.page.getByText("这次没有通过。").waitFor();
   assert.equal(await w.page.locator(".quiz-why").count(), 2);
-  await inspect(w, "lesson-failed");
+  await glance(w, "lesson-failed");
   await w.page.getByRole("link", { name: "再读一遍" }).click();
   await press("开始答题", w);
   await answer(w, right);
   await press("交卷", w);
   await w.page.getByText("通过了。").waitFor();
-  await glance(w, "lesson-passed");
   await w.page.getByRole("link", { name: "回到我的学习" }).click();
   await w.page.locator("section.card").filter({ hasText: "其他课程" }).getByText("工牌、PIN 和离开工位").waitFor();
   await w.visit(hub, "/lessons/report");
@@ -103,6 +109,37 @@ step("a lesson of the company's own, asked of everybody", async () => {
   await inspect(p, "lessons-manage", ["叉车"]);
   await w.visit(hub, "/lessons");
   await w.page.locator("#waiting").getByText("叉车").waitFor();
+});
+
+step("somebody leaves: item by item, to the summary", async () => {
+  await p.visit(hub, "/people/person/" + worker);
+  await p.page.getByRole("link", { name: "办理离职" }).click();
+  await press("开始清单");
+  const item = (key) => p.page.locator(`[data-item="${key}"]`);
+  await item("account").getByText("待处理").waitFor();
+  await inspect(p, "leaver", [worker]);
+  await item("account").getByRole("button", { name: "停用账号" }).click();
+  await item("account").getByText(/已完成|等节点知道/).waitFor();
+  await item("sessions").getByText("无需处理", { exact: true }).waitFor();
+  await w.page.reload();
+  await w.page.getByRole("heading", { name: "登录" }).waitFor(); // out at once
+  await item("roles").getByRole("button", { name: "全部收回" }).click();
+  await item("roles").getByText("已完成").waitFor();
+  for (const key of ["badge_card", "keys", "telephone", "laptop", "sticks", "papers"]) {
+    await item(key).getByRole("button", { name: key === "badge_card" ? "已收回" : "没有", exact: true }).click();
+    await item(key).getByText("已完成").waitFor();
+  }
+  await rig.stale();
+  await press("办结");
+  await confirm();
+  await p.page.getByText("经办人：").waitFor({ state: "attached" });
+  await until("the node has heard", async () => {
+    await p.page.reload();
+    return await p.page.locator("#nodes").getByText("已知道", { exact: true }).count() > 0;
+  });
+  await glance(p, "leaver-finished", [worker]);
+  await p.visit(hub, "/leavers");
+  await glance(p, "leavers", [worker]);
 });
 
 step("nothing was wrong meanwhile", async () => { await w.leave(); await p.leave(); });

@@ -54,6 +54,7 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 	if err := s.openLessons(ctx); err != nil {
 		return nil, err
 	}
+	s.openLeavers()
 	site, err := dashboard.Site(pages{s})
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ import (
 	"stockade/protocol/stock"
 )
 
-func (p pages) Now() time.Time { return time.Now().In(p.cfg.zone()) }
+func (p pages) Now() time.Time { return p.recorder.Clock().In(p.cfg.zone()) }
 
 func editionOf(e store.PolicyEdition) dashboard.PolicyEdition {
 	return dashboard.PolicyEdition{Policy: e.Policy, By: e.By, At: e.At, Note: e.Note}
@@ -163,6 +163,7 @@ func (p pages) Staff(ctx context.Context) (out []rights.Person, err error) {
 		slices.Sort(one.Warehouses)
 		one.Warehouses = slices.Compact(one.Warehouses)
 		out = append(out, one)
+		out = append(out, personOf(a))
 	}
 	return out, err
 }

@@ -22,6 +22,7 @@ import (
 	"stockade/hub/exports"
 	"stockade/hub/fleet"
 	"stockade/hub/intake"
+	"stockade/hub/leavers"
 	"stockade/hub/lessons"
 	"stockade/hub/master"
 	"stockade/hub/partners"
@@ -113,6 +114,7 @@ type server struct {
 	unmasker  *unmask.Desk
 	keepers   keepers
 	lessons   *lessons.Service
+	leavers   *leavers.Service
 }
 
 func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err error) {
