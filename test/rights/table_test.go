@@ -155,6 +155,7 @@ var hubRoutes = with(shell, map[string]entry{
 	"GET /rights/report.csv":               {about: companywide},
 	"GET /reviews":                         {about: rows},
 	"POST /reviews":                        {companywide, "", "title="},
+	"POST /reviews/again":                  {about: companywide},
 	"GET /reviews/:id":                     {rows, "/reviews/99", ""},
 	"POST /reviews/:id/answer":             {rows, "/reviews/99/answer", ""},
 	"POST /reviews/:id/close":              {companywide, "/reviews/99/close", ""},
