@@ -85,6 +85,11 @@ func (d *dashboard) rightsRoutes() []web.Route {
 	return []web.Route{
 		{Method: "GET", Path: "/rights", Permission: RolesRead, Handler: d.getRights},
 		{Method: "POST", Path: "/api/v1/rights/draft", Permission: RolesRead, Handler: mayDraft(d.apiDraft)},
+		{Method: "GET", Path: "/rights/rules", Permission: RolesRead, Handler: d.getRules},
+		{Method: "GET", Path: "/rights/rules/edit", Permission: RolesRead, Handler: mayDraft(d.getRule)},
+		{Method: "POST", Path: "/rights/rules/edit", Permission: RolesRead, Handler: mayDraft(d.postRule)},
+		{Method: "POST", Path: "/rights/rules/remove", Permission: RolesRead, Handler: mayDraft(d.removeRule)},
+		{Method: "POST", Path: "/rights/rules/restore", Permission: RolesRead, Handler: mayDraft(d.restoreRule)},
 		{Method: "GET", Path: "/rights/changes", Permission: RolesRead, Handler: mayDraft(d.getChanges)},
 		{Method: "POST", Path: "/rights/discard", Permission: RolesRead, Handler: mayDraft(d.discardDraft)},
 		{Method: "POST", Path: "/rights/rebase", Permission: RolesRead, Handler: mayDraft(d.rebaseDraft)},

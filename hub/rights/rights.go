@@ -186,6 +186,9 @@ func CheckSave(old, next access.Policy, people []Person, from netip.Addr, now ti
 				shown(r, len(holders), called(holders, 5))...)
 		}
 	}
+	if err := checkRules(old, next); err != nil {
+		return err
+	}
 	if err := next.Check(); err != nil {
 		return refuse("权限设置有误：%s", "Something in the policy is wrong: %s", err.Error())
 	}

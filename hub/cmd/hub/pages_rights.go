@@ -118,6 +118,9 @@ func (p pages) SavePolicy(ctx context.Context, next access.Policy, note string, 
 			return &rights.Refusal{Words: access.Text{ZH: "与现在的设置相同，没有可保存的。", EN: "This is what counts already; there is nothing to save."}}
 		}
 		entry.Detail["changes"], entry.Detail["affected"], entry.Detail["content"] = rights.Summary(deltas), strconv.Itoa(len(rights.Affected(deltas))), hex.EncodeToString(sum[:])
+		if rights.GivesUpSeparation(now, next) {
+			entry.Detail["separation_of_administrators"] = "given up"
+		}
 		if drafted {
 			if err := tx.ClearDraft(string(keyOf(by))); err != nil {
 				return err
