@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,12 +50,6 @@ type View struct {
 	Mark    bool // whether the watermark lies over the page
 }
 
-// Entry is an entry of the menu as it is shown; Waits is how much waits behind it.
-type Entry struct {
-	Link
-	Waits int
-}
-
 // PeopleLinks and PersonLinks are what a program adds to the pages about people, as far as the reader may follow them.
 func (v View) PeopleLinks() []Link { return v.may(v.visit.server.pages.people) }
 
@@ -86,7 +81,7 @@ func loadPages(s *Server, site Site) (*pages, error) {
 	}
 	menu := site.Menu
 	if s.opt.Accounts != nil && s.opt.Manage {
-		menu = withPeople(menu)
+		menu = withPeople(menu, site.People)
 	}
 	p := &pages{server: s, menu: menu, people: site.People, person: site.Person, mark: site.Watermark, set: map[Lang]map[string]*template.Template{}}
 	for _, l := range Langs() {

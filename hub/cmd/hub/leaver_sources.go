@@ -260,7 +260,17 @@ func (s workSource) Items(ctx context.Context, who rights.Person) (out []leavers
 		if review.Count = asked; asked > 0 && !who.Disabled { // of somebody disabled nothing waits: others are asked
 			review.State = leavers.Open
 		}
-		out = []leavers.Item{handed(item("manager", len(lone), lone...)), review, acting(item("draft", changed)), acting(item("exports", len(ready), ready...))}
+		codes, err := v.CustomersOf(who.Account)
+		if err != nil {
+			return err
+		}
+		var own []access.Text
+		for _, c := range codes[:min(len(codes), 20)] { // the page of customers has them all
+			own = append(own, same(string(c)))
+		}
+		customers := handed(item("customers", len(codes), own...))
+		customers.Link = "/customers"
+		out = []leavers.Item{handed(item("manager", len(lone), lone...)), customers, review, acting(item("draft", changed)), acting(item("exports", len(ready), ready...))}
 		return nil
 	})
 	return out, err

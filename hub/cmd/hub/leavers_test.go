@@ -73,6 +73,11 @@ func TestLeaving(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	check(p.store.Update(ctx, p.recorder.Clock(), func(tx *store.Tx) error {
+		_, err := tx.AddPartner(store.Partner{Customer: true, Name: "某某商行", Keeper: "Zhao", Active: true}, "zhao", "sec")
+		return err
+	}))
+
 	id, err := p.StartLeaver(ctx, sec, "Zhao", stock.Date(p.Now().Format(time.DateOnly)))
 	check(err)
 	at := func(key string) leavers.Item {
@@ -85,7 +90,7 @@ func TestLeaving(t *testing.T) {
 		}
 		return s.Items[n]
 	}
-	for key, want := range map[string]int{"account": 1, "sessions": 1, "badge": 2, "roles": 3, "grants": 1, "requests": 1, "approvals": 1, "manager": 1, "review": 1, "draft": 1, "exports": 1} {
+	for key, want := range map[string]int{"account": 1, "sessions": 1, "badge": 2, "roles": 3, "grants": 1, "requests": 1, "approvals": 1, "manager": 1, "review": 1, "draft": 1, "exports": 1, "customers": 1} {
 		if i := at(key); i.State != leavers.Open || i.Count != want {
 			t.Errorf("%s: %+v, want %d open", key, i, want)
 		}
@@ -117,7 +122,7 @@ func TestLeaving(t *testing.T) {
 			t.Errorf("%s stays", what)
 		}
 	}
-	for _, key := range []string{"approvals", "manager"} {
+	for _, key := range []string{"approvals", "manager", "customers"} {
 		if at(key).State == leavers.Open {
 			check(p.CheckLeaver(ctx, sec, id, key, leavers.DidHandOver, "hq"))
 		}

@@ -154,19 +154,9 @@ func (p pages) Staff(ctx context.Context) (out []rights.Person, err error) {
 	var customers map[access.Account][]access.Customer
 	err = p.store.View(ctx, func(v *store.View) error { customers, err = v.AllCustomers(); return err })
 	for _, a := range all {
-		one := rights.Person{Name: a.Name, Display: a.Display, Waiting: a.Waiting, Dormant: a.Dormant}
-		one.Account, one.Disabled = access.Account(a.Key()), a.Disabled
+		one := personOf(a)
 		one.Customers = customers[one.Account]
-		for _, r := range a.Roles {
-			one.Roles = append(one.Roles, access.RoleID(r))
-		}
-		for _, w := range a.Warehouses {
-			one.Warehouses = append(one.Warehouses, stock.Warehouse(w))
-		}
-		slices.Sort(one.Warehouses)
-		one.Warehouses = slices.Compact(one.Warehouses)
 		out = append(out, one)
-		out = append(out, personOf(a))
 	}
 	return out, err
 }
