@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -106,6 +107,35 @@ type Service struct {
 	Sources  []Source
 	// Person returns somebody with an account, by its name.
 	Person func(ctx context.Context, name string) (rights.Person, error)
+	// Ask makes a node say how far it has read, if it is there; nil for nothing.
+	Ask func(stock.NodeID)
+
+	mu    sync.Mutex
+	asked map[asking]int
+}
+
+// asking is a node that is asked about a list.
+type asking struct {
+	list int64
+	node stock.NodeID
+}
+
+// mostAsks is how often a node is asked about one list: one that is away answers when it is back, unasked.
+const mostAsks = 3
+
+// ask asks nodes that have not been asked often enough.
+func (s *Service) ask(list []asking) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked == nil {
+		s.asked = map[asking]int{}
+	}
+	for _, a := range list {
+		if s.Ask != nil && s.asked[a] < mostAsks {
+			s.asked[a]++
+			s.Ask(a.node)
+		}
+	}
 }
 
 // Sheet is a list as it is at this moment.
@@ -372,6 +402,7 @@ func (s *Service) Cancel(ctx context.Context, by identity.Person, id int64, why 
 func (s *Service) Due(ctx context.Context) error {
 	var look []store.Leaver
 	fresh := map[int64]bool{}
+	var unheard []asking
 	list, err := s.List(ctx)
 	if err != nil {
 		return err
@@ -399,7 +430,10 @@ func (s *Service) Due(ctx context.Context) error {
 			fresh[l.ID] = true
 		}
 		for _, n := range nodes {
-			fresh[l.ID] = fresh[l.ID] || n.Heard.IsZero()
+			if n.Heard.IsZero() {
+				fresh[l.ID] = true
+				unheard = append(unheard, asking{l.ID, n.Node})
+			}
 		}
 		if fresh[l.ID] {
 			look = append(look, l)
@@ -408,6 +442,7 @@ func (s *Service) Due(ctx context.Context) error {
 	if len(look) == 0 {
 		return nil
 	}
+	s.ask(unheard)
 	return s.Store.Update(ctx, s.Recorder.Clock(), func(tx *store.Tx) error {
 		for _, l := range look {
 			if err := tx.TellNodes(l); err != nil {

@@ -232,6 +232,14 @@ func TestNodesHear(t *testing.T) {
 	if got := heard(id); !slices.Equal(got, []string{"sha-1"}) {
 		t.Errorf("%v have heard, want sha-1", got)
 	}
+	asked := map[stock.NodeID]int{}
+	o.Ask = func(n stock.NodeID) { asked[n]++ }
+	for range 9 {
+		hubtest.Check(t, o.Due(ctx))
+	}
+	if len(asked) != 1 || asked["ctu-1"] == 0 || asked["ctu-1"] > 3 {
+		t.Errorf("asked %v, want ctu-1 a few times", asked)
+	}
 	o.collect(t, id)
 	hubtest.Check(t, o.Finish(ctx, boss, id)) // a node that is away does not hold it up
 	read(other, before+1)

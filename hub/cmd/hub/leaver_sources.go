@@ -317,6 +317,9 @@ func (s *server) openLeavers() {
 			a, err := s.accounts.Account(ctx, name)
 			return personOf(a), err
 		}}
+	if s.sessions != nil {
+		s.leavers.Ask = s.sessions.More
+	}
 }
 
 // personOf returns an account as package rights wants to know it.
