@@ -448,7 +448,7 @@ func (s *Service) Due(ctx context.Context) error {
 			if err := tx.TellNodes(l); err != nil {
 				return err
 			}
-			if _, err := tx.HearNodes(l.ID); err != nil {
+			if _, err := tx.HearNodes(l); err != nil {
 				return err
 			}
 		}

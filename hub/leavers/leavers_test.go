@@ -2,6 +2,8 @@ package leavers_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"slices"
@@ -16,6 +18,7 @@ import (
 	"stockade/hub/store"
 	"stockade/internal/identity"
 	"stockade/protocol/access"
+	"stockade/protocol/change"
 	"stockade/protocol/delivery"
 	"stockade/protocol/stock"
 )
@@ -177,6 +180,18 @@ func TestList(t *testing.T) {
 	o.Audited()
 }
 
+// seal lets a node tell its sealing key.
+func (o *house) seal(t *testing.T, n *hubtest.Node) {
+	t.Helper()
+	key, err := access.SealingKey(n.Key.Seed())
+	hubtest.Check(t, err)
+	claim, err := access.ClaimSealing(n.Key, hubtest.Org, n.ID, key.PublicKey().Bytes())
+	hubtest.Check(t, err)
+	c, err := change.OfEntry(hubtest.Meta(), change.Entry{Act: change.ActSealing, Object: string(n.ID), Outcome: "ok", Detail: map[string]string{"claim": base64.StdEncoding.EncodeToString(claim)}})
+	hubtest.Check(t, err)
+	o.Process(n.Cut(c))
+}
+
 // TestNodesHear: a node has heard once it says that it has read its feed up to the news, not before, and each for itself.
 func TestNodesHear(t *testing.T) {
 	account := &part{key: leavers.KeyAccount, state: leavers.Open}
@@ -206,9 +221,11 @@ func TestNodesHear(t *testing.T) {
 		}
 		return out
 	}
+	o.seal(t, n)
+	o.seal(t, other)
 	say(false)
 	hubtest.Check(t, publisher.Publish(ctx))
-	var before uint64
+	var before, now uint64
 	o.View(func(v *store.View) error { h, err := v.FeedHead("rights/SHA"); before = h.Version; return err })
 	id := o.start(t)
 	if got := heard(id); len(got) != 0 {
@@ -228,7 +245,11 @@ func TestNodesHear(t *testing.T) {
 	if got := heard(id); len(got) != 0 {
 		t.Errorf("%v have heard and have not read it", got)
 	}
-	read(n, before+1)
+	o.View(func(v *store.View) error { h, err := v.FeedHead("rights/SHA"); now = h.Version; return err })
+	if now <= before {
+		t.Fatal("nothing was cut")
+	}
+	read(n, now)
 	if got := heard(id); !slices.Equal(got, []string{"sha-1"}) {
 		t.Errorf("%v have heard, want sha-1", got)
 	}
@@ -242,8 +263,52 @@ func TestNodesHear(t *testing.T) {
 	}
 	o.collect(t, id)
 	hubtest.Check(t, o.Finish(ctx, boss, id)) // a node that is away does not hold it up
-	read(other, before+1)
+	read(other, now+9)
 	if got := heard(id); !slices.Equal(got, []string{"ctu-1", "sha-1"}) { // and is looked after
 		t.Errorf("%v have heard, want both", got)
+	}
+}
+
+// TestNodesThatAreToldNothing: a node that has yet to tell its sealing key hears nothing of people; it is not said to have heard before it was told.
+func TestNodesThatAreToldNothing(t *testing.T) {
+	o := open(t)
+	ctx := t.Context()
+	n := o.Node("sha-1", "SHA")
+	boot := byte(0)
+	read := func(version uint64) {
+		boot++
+		o.Process(n.Say(delivery.MsgHello, delivery.Hello{Org: hubtest.Org, Node: n.ID, Boot: delivery.Boot{1}, Nonce: delivery.Nonce{boot}, Heard: uint64(boot - 1), Feeds: []delivery.FeedPlace{{Feed: "rights/SHA", LogEpoch: 1, Version: version}}}))
+	}
+	publisher := master.NewPublisher(master.Publisher{Store: o.Hub.Store, Ring: o.Ring, Clock: o.Now, Logger: slog.New(slog.DiscardHandler), Prefix: "6910420", More: func(stock.NodeID) {}})
+	say := func() {
+		m := access.Member{Account: "li", Name: "Li", Warehouses: []stock.Warehouse{"SHA"}, Disabled: o.who.Disabled}
+		o.Update(func(tx *store.Tx) error { return tx.SayMember(m) })
+		hubtest.Check(t, publisher.Publish(ctx))
+	}
+	heard := func(id int64) bool {
+		t.Helper()
+		read(1 << 20)
+		hubtest.Check(t, o.Due(ctx))
+		s, err := o.Sheet(ctx, id)
+		hubtest.Check(t, err)
+		return len(s.Nodes) == 1 && !s.Nodes[0].Heard.IsZero()
+	}
+	o.who.Warehouses = []stock.Warehouse{"SHA"}
+	o.seal(t, n)
+	say()
+	public, key, err := ed25519.GenerateKey(nil)
+	hubtest.Check(t, err)
+	o.Update(func(tx *store.Tx) error { return tx.ReplaceKey("sha-1", public) }) // another card, which has not told its key
+	n.Key = key
+	o.who.Disabled = true
+	say()
+	id := o.start(t)
+	if heard(id) {
+		t.Fatal("a node that was told nothing has heard")
+	}
+	o.seal(t, n)
+	say()
+	if !heard(id) {
+		t.Error("a node that was told and has read it has not heard")
 	}
 }

@@ -198,18 +198,64 @@ func (tx *Tx) TellNodes(l Leaver) error {
 	if err != nil || len(had) > 0 {
 		return err
 	}
+	if err := tx.flushNodes(); err != nil {
+		return err
+	}
 	for _, w := range l.Warehouses {
-		_, err := tx.tx.Exec(`INSERT INTO leaver_node (leaver, node, feed, seq) SELECT ?1, n.name, ?2, (SELECT coalesce(max(seq), 0) FROM master_entry WHERE feed = ?2)
-			FROM node n WHERE n.warehouse = ?3 AND n.revoked = 0 ON CONFLICT DO NOTHING`, l.ID, feed.Rights(w), string(w))
+		told, last, err := tx.told(w, l.Account)
 		if err != nil {
-			return fmt.Errorf("watch nodes for list %d: %w", l.ID, err)
+			return err
+		}
+		for node, ok := range told {
+			seq := last
+			if !ok {
+				seq = untold
+			}
+			if _, err := tx.tx.Exec(`INSERT INTO leaver_node (leaver, node, feed, seq) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING`, l.ID, string(node), feed.Rights(w), seq); err != nil {
+				return fmt.Errorf("watch nodes for list %d: %w", l.ID, err)
+			}
 		}
 	}
 	return nil
 }
 
+// untold stands for the news while nothing was said to a node yet.
+const untold = -1
+
+// told returns, of each node of a warehouse, whether the last word about a person was said so that the node can read it, and the number of the last
+// news of the feed. A node that has yet to tell its sealing key is told nothing; it has nothing to hear of somebody of whom its feed never spoke.
+func (tx *Tx) told(w stock.Warehouse, account access.Account) (map[stock.NodeID]bool, int64, error) {
+	nodes, err := tx.sealedNodes(w)
+	if err != nil {
+		return nil, 0, err
+	}
+	var last, gone int64
+	if err := tx.tx.QueryRow(`SELECT coalesce(max(seq), 0) FROM master_entry WHERE feed = ?1`, feed.Rights(w)).Scan(&last); err != nil {
+		return nil, 0, fmt.Errorf("read news of %s: %w", w, err)
+	}
+	var readers []byte
+	err = tx.tx.QueryRow(`SELECT readers, gone FROM rights_word WHERE feed = ?1 AND kind = ?2 AND name = ?3`, feed.Rights(w), int64(access.KindMember), string(account)).Scan(&readers, &gone)
+	spoken := !errors.Is(err, vault.ErrNoRows)
+	if err != nil && spoken {
+		return nil, 0, fmt.Errorf("read feed of rights of %s: %w", w, err)
+	}
+	out := map[stock.NodeID]bool{}
+	for _, n := range nodes {
+		switch {
+		case !spoken, gone == 1: // that somebody is gone is said in the clear
+			out[n.node] = true
+		case n.how == SealingDone:
+			out[n.node] = len(readers) == 0 || covers(readers, []access.ReaderID{access.IDOfReader(n.key)})
+		default:
+			out[n.node] = n.how == SealingNone && len(readers) == 0
+		}
+	}
+	return out, last, nil
+}
+
 // HearNodes looks which nodes have heard meanwhile: those that have read the feed up to the version that holds the news. It reports whether some have not.
-func (tx *Tx) HearNodes(id int64) (waiting bool, err error) {
+func (tx *Tx) HearNodes(l Leaver) (waiting bool, err error) {
+	id := l.ID
 	list, err := tx.LeaverNodes(id)
 	if err != nil {
 		return false, err
@@ -217,6 +263,20 @@ func (tx *Tx) HearNodes(id int64) (waiting bool, err error) {
 	for _, n := range list {
 		if !n.Heard.IsZero() {
 			continue
+		}
+		if n.seq == untold {
+			told, last, err := tx.told(stock.Warehouse(n.feed[len(feed.Rights("")):]), l.Account)
+			if err != nil {
+				return false, err
+			}
+			if !told[n.Node] {
+				waiting = true
+				continue
+			}
+			n.seq = last
+			if _, err := tx.tx.Exec(`UPDATE leaver_node SET seq = ?3 WHERE leaver = ?1 AND node = ?2`, id, string(n.Node), last); err != nil {
+				return false, fmt.Errorf("look for nodes of list %d: %w", id, err)
+			}
 		}
 		if n.version == 0 || n.logEpoch != tx.m.logEpoch { // a feed begins anew with a log: the news is cut into it again
 			var cut, at int64

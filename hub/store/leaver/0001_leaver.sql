@@ -33,7 +33,7 @@ CREATE TABLE leaver_node (
     leaver    INTEGER NOT NULL REFERENCES leaver (id),
     node      TEXT    NOT NULL,
     feed      TEXT    NOT NULL,
-    seq       INTEGER NOT NULL, -- of the news after which it has heard
+    seq       INTEGER NOT NULL, -- of the news after which it has heard; -1 while nothing was said to it
     log_epoch INTEGER NOT NULL DEFAULT 0, -- of version
     version   INTEGER NOT NULL DEFAULT 0, -- of the feed that holds the news; 0 while that was not cut
     heard_at  INTEGER NOT NULL DEFAULT 0,
