@@ -143,11 +143,11 @@ func (d *dashboard) menu() []web.Link {
 		{Path: "/suppliers", Text: "menu.suppliers", Permission: "supplier.read", Group: groupPartners},
 		{Path: "/approvals", Text: "menu.approvals", Permission: web.Own, Count: d.waitCount, Group: groupRequests},
 		{Path: "/exports", Text: "menu.exports", Permission: "export.create", Group: groupRequests},
-		{Path: "/lessons", Text: "menu.lessons", Permission: LessonTake, Count: d.lessonWaits, Group: groupPeople},
 		{Path: "/rights", Text: "menu.rights", Permission: RolesRead, Group: groupPeople},
 		{Path: "/reviews", Text: "menu.reviews", Permission: ReviewAnswer, Count: d.reviewCount, Group: groupPeople},
 		{Path: "/nodes", Text: "menu.nodes", Permission: "node.read", Group: groupSystem},
 		{Path: "/audit", Text: "menu.audit", Permission: "audit.read", Group: groupSystem, Also: []string{"/unmaskings"}},
+		{Path: "/lessons", Text: "menu.lessons", Permission: LessonTake, Count: d.lessonWaits, Group: groupPeople}, // the last: nobody is led here while there is work
 	}
 }
 
