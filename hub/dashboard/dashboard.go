@@ -98,6 +98,8 @@ type Hub interface {
 	Exports
 	Partners
 	Files
+	Lessons
+	Leavers
 }
 
 type dashboard struct{ Hub }
@@ -121,11 +123,13 @@ func Site(hub Hub) (web.Site, error) {
 		Templates: templates,
 		Assets:    files,
 		Menu:      d.menu(),
+		People:    []web.Link{{Path: "/leavers", Text: "leaver.title", Permission: web.PeopleRead}},
+		Person:    []web.Link{{Path: "/leavers/person/", Text: "leaver.begin", Permission: web.PeopleWrite}},
 	}, nil
 }
 
 func (d *dashboard) routes() []web.Route {
-	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.rulesRoutes(), d.priceRoutes(), d.exportRoutes(), d.partnerRoutes(), d.fileRoutes(), d.apiRoutes())
+	return slices.Concat(d.pageRoutes(), d.labelRoutes(), d.rightsRoutes(), d.approvalRoutes(), d.rulesRoutes(), d.priceRoutes(), d.exportRoutes(), d.partnerRoutes(), d.fileRoutes(), d.lessonRoutes(), d.leaverRoutes(), d.apiRoutes())
 }
 
 // Groups of the menu.
@@ -150,9 +154,10 @@ func (d *dashboard) menu() []web.Link {
 		{Path: "/approvals", Text: "menu.approvals", Permission: web.Own, Count: d.waitCount, Group: groupRequests},
 		{Path: "/exports", Text: "menu.exports", Permission: "export.create", Group: groupRequests},
 		{Path: "/rights", Text: "menu.rights", Permission: RolesRead, Group: groupPeople},
-		{Path: "/reviews", Text: "menu.reviews", Permission: ReviewAnswer, Group: groupPeople},
+		{Path: "/reviews", Text: "menu.reviews", Permission: ReviewAnswer, Count: d.reviewCount, Group: groupPeople},
 		{Path: "/nodes", Text: "menu.nodes", Permission: "node.read", Group: groupSystem},
 		{Path: "/audit", Text: "menu.audit", Permission: "audit.read", Group: groupSystem, Also: []string{"/unmaskings"}},
+		{Path: "/lessons", Text: "menu.lessons", Permission: LessonTake, Count: d.lessonWaits, Group: groupPeople}, // the last: nobody is led here while there is work
 	}
 }
 

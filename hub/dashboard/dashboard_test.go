@@ -35,6 +35,8 @@ type memory struct {
 	cabinet
 	ruleBook
 	priceBook
+	learning
+	leaving
 	empty bool
 	acts  []string
 	by    identity.Person

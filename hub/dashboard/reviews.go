@@ -40,10 +40,14 @@ type reviewsPage struct {
 	Rows    []Review
 	May     bool
 	Open    bool // one goes on, and a second one must wait
-	Title   string
-	Due     string
-	Today   string
+	Since   int  // days since the last one ended, when those are too many
 	Problem string
+
+	NextTitle, NextDue string // of the next one as the last one was
+
+	Title string
+	Due   string
+	Today string
 }
 
 func (d *dashboard) getReviews(v *web.Visit) error { return d.showReviews(v, reviewsPage{}) }
@@ -55,6 +59,12 @@ func (d *dashboard) showReviews(v *web.Visit, page reviewsPage) error {
 	}
 	for _, r := range page.Rows {
 		page.Open = page.Open || r.Open()
+	}
+	if len(page.Rows) > 0 && !page.Open {
+		if days := int(d.Now().Sub(page.Rows[0].ClosedAt).Hours() / 24); days > rights.QuarterDays {
+			page.Since = days
+		}
+		page.NextTitle, page.NextDue = d.next(v, page.Rows)
 	}
 	page.May, page.Today = v.May(ReviewManage), d.Now().Format(time.DateOnly)
 	if page.Due == "" {
@@ -111,6 +121,7 @@ type reviewPage struct {
 	Overdue  bool
 	Key      string
 	Left     int // withdrawals that are not in effect
+	Waiting  []ReviewWait
 }
 
 type questionView struct {
@@ -189,6 +200,11 @@ func (d *dashboard) getReview(v *web.Visit) error {
 	for i := range page.Progress {
 		p := &page.Progress[i]
 		p.Percent = 100 * p.Decided / max(1, p.Items)
+	}
+	if r.Open() && page.Whole {
+		if page.Waiting, err = d.ReviewWaiting(v.UserContext(), id); err != nil {
+			return err
+		}
 	}
 	return v.Page("review", page)
 }

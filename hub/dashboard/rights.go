@@ -73,6 +73,9 @@ type Rights interface {
 	CloseReview(ctx context.Context, review int64, by identity.Person) error
 	// ReviewHeadquarters reports whether somebody answers for headquarters.
 	ReviewHeadquarters(ctx context.Context, by identity.Person) (bool, error)
+	// ReviewsWaiting returns how many questions of an open review wait for somebody, ReviewWaiting for whom those of a review wait.
+	ReviewsWaiting(ctx context.Context, who identity.Person) (int, error)
+	ReviewWaiting(ctx context.Context, review int64) ([]ReviewWait, error)
 	// ReviewKey returns the key that signs results, as base64.
 	ReviewKey() string
 }
@@ -82,6 +85,11 @@ func (d *dashboard) rightsRoutes() []web.Route {
 	return []web.Route{
 		{Method: "GET", Path: "/rights", Permission: RolesRead, Handler: d.getRights},
 		{Method: "POST", Path: "/api/v1/rights/draft", Permission: RolesRead, Handler: mayDraft(d.apiDraft)},
+		{Method: "GET", Path: "/rights/rules", Permission: RolesRead, Handler: d.getExclusions},
+		{Method: "GET", Path: "/rights/rules/edit", Permission: RolesRead, Handler: mayDraft(d.getExclusion)},
+		{Method: "POST", Path: "/rights/rules/edit", Permission: RolesRead, Handler: mayDraft(d.postExclusion)},
+		{Method: "POST", Path: "/rights/rules/remove", Permission: RolesRead, Handler: mayDraft(d.removeExclusion)},
+		{Method: "POST", Path: "/rights/rules/restore", Permission: RolesRead, Handler: mayDraft(d.restoreExclusion)},
 		{Method: "GET", Path: "/rights/changes", Permission: RolesRead, Handler: mayDraft(d.getChanges)},
 		{Method: "POST", Path: "/rights/discard", Permission: RolesRead, Handler: mayDraft(d.discardDraft)},
 		{Method: "POST", Path: "/rights/rebase", Permission: RolesRead, Handler: mayDraft(d.rebaseDraft)},
@@ -95,6 +103,7 @@ func (d *dashboard) rightsRoutes() []web.Route {
 		{Method: "GET", Path: "/rights/report.csv", Permission: RightsReport, Handler: d.getReportCSV},
 		{Method: "GET", Path: "/reviews", Permission: ReviewAnswer, Handler: d.getReviews},
 		{Method: "POST", Path: "/reviews", Permission: ReviewManage, Handler: d.startReview, Fresh: true},
+		{Method: "POST", Path: "/reviews/again", Permission: ReviewManage, Handler: d.nextReview, Fresh: true},
 		{Method: "GET", Path: "/reviews/:id", Permission: ReviewAnswer, Handler: d.getReview},
 		{Method: "POST", Path: "/reviews/:id/answer", Permission: ReviewAnswer, Handler: d.answerReview},
 		{Method: "POST", Path: "/reviews/:id/close", Permission: ReviewManage, Handler: d.closeReview, Fresh: true},

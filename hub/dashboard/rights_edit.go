@@ -92,7 +92,8 @@ type rightsPage struct {
 	At      time.Time
 	By      string
 	Stale   bool // somebody else saved after the draft was begun
-	Changed int  // roles that the draft changes
+	Changed int  // roles and exclusions that the draft changes
+	Rules   int  // exclusions among them
 	May     bool
 	Data    rightsData
 }
@@ -175,7 +176,7 @@ func (d *dashboard) getRights(v *web.Visit) error {
 		return err
 	}
 	lang := string(v.Lang)
-	page := rightsPage{Version: now.Version, At: now.At, By: now.By, Stale: draft.Base != now.Version, Changed: len(draft.Put) + len(draft.Removed), May: v.May(RolesWrite)}
+	page := rightsPage{Version: now.Version, At: now.At, By: now.By, Stale: draft.Base != now.Version, Changed: draft.Changes(), Rules: len(draft.PutRules) + len(draft.RemovedRules), May: v.May(RolesWrite)}
 	page.Data = rightsData{Base: draft.Base, Rev: draft.Rev, May: page.May, Roles: roleDocs(draft.Apply(base.Policy).Roles), Saved: roleDocs(base.Roles), Ready: roleDocs(access.Ready().Roles),
 		Holders: map[string][]string{}, Places: list(places), Lang: lang, Texts: map[string]string{}}
 	for _, g := range access.Groups() {

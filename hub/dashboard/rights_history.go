@@ -46,15 +46,16 @@ func (d *dashboard) getHistory(v *web.Visit) error {
 }
 
 type editionPage struct {
-	Edition  PolicyEdition
-	Newest   uint64
-	Deltas   []deltaView // what returning to it would change
-	Did      []deltaView // what it changed when it was saved
-	Affected []string
-	Clashes  []clashView
-	May      bool
-	Note     string
-	Problem  string
+	Edition    PolicyEdition
+	Newest     uint64
+	Deltas     []deltaView // what returning to it would change
+	Did        []deltaView // what it changed when it was saved
+	Affected   []string
+	Clashes    []clashView
+	May        bool
+	Separation bool // the three administrators would no longer be kept apart
+	Note       string
+	Problem    string
 }
 
 func (d *dashboard) getEdition(v *web.Visit) error {
@@ -80,6 +81,7 @@ func (d *dashboard) showEdition(v *web.Visit, version uint64, page editionPage) 
 	}
 	deltas := rights.Diff(now.Policy, page.Edition.Policy, people)
 	page.Newest, page.Deltas, page.Affected, page.May = now.Version, deltaViews(v, deltas), names(rights.Affected(deltas)), v.May(RolesWrite)
+	page.Separation = rights.GivesUpSeparation(now.Policy, page.Edition.Policy)
 	if page.Clashes, _, err = d.clashes(v, now.Policy, page.Edition.Policy, people); err != nil {
 		return err
 	}
@@ -107,6 +109,14 @@ func (d *dashboard) returnTo(v *web.Visit) error {
 	p := old.Policy
 	p.Version = base
 	note := v.Form("note")
+	now, err := d.PolicyNow(v.UserContext())
+	if err != nil {
+		return err
+	}
+	if rights.GivesUpSeparation(now.Policy, p) && v.Form("separation") != "1" {
+		v.Status(fiber.StatusUnprocessableEntity)
+		return d.showEdition(v, version, editionPage{Note: note, Problem: v.T("rights.separation_unread", nil)})
+	}
 	saved, err := d.SavePolicy(v.UserContext(), p, note, false, v.Person)
 	var r *rights.Refusal
 	switch {

@@ -70,6 +70,7 @@ type changesPage struct {
 	Affected          []string
 	Clashes           []clashView
 	Fresh             bool // some clashes are new
+	Separation        bool // the three administrators would no longer be kept apart
 	Note              string
 	Problem           string
 }
@@ -86,6 +87,7 @@ func (d *dashboard) showChanges(v *web.Visit, page changesPage) error {
 		return err
 	}
 	next := draft.Apply(base.Policy)
+	page.Separation = rights.GivesUpSeparation(now.Policy, next)
 	deltas := rights.Diff(base.Policy, next, people)
 	page.Base, page.Newest, page.Rev, page.Stale = draft.Base, now.Version, draft.Rev, draft.Base != now.Version
 	page.Deltas, page.Affected = deltaViews(v, deltas), names(rights.Affected(deltas))
@@ -174,6 +176,9 @@ func (d *dashboard) saveRights(v *web.Visit) error {
 		return err
 	} else if fresh && v.Form("clashes") != "1" {
 		return again(fiber.StatusUnprocessableEntity, "rights.clashes_unread")
+	}
+	if rights.GivesUpSeparation(now.Policy, next) && v.Form("separation") != "1" {
+		return again(fiber.StatusUnprocessableEntity, "rights.separation_unread")
 	}
 	version, err := d.SavePolicy(v.UserContext(), next, page.Note, true, v.Person)
 	var r *rights.Refusal

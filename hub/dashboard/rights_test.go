@@ -156,6 +156,11 @@ func (o *office) ReviewHeadquarters(context.Context, identity.Person) (bool, err
 }
 func (o *office) ReviewKey() string { return "a2V5" }
 
+func (o *office) ReviewsWaiting(context.Context, identity.Person) (int, error) { return 2, nil }
+func (o *office) ReviewWaiting(context.Context, int64) ([]ReviewWait, error) {
+	return []ReviewWait{{Who: hostile, Count: 5, Told: then}, {Who: "sha", Count: 1}}, nil
+}
+
 func person(name string, roles []access.RoleID, w ...stock.Warehouse) rights.Person {
 	return rights.Person{Subject: access.Subject{Account: access.Account(strings.ToLower(name)), Roles: roles, Warehouses: w}, Name: name}
 }
@@ -316,7 +321,7 @@ func TestSaveReviewAndReturn(t *testing.T) {
 	hub := staffed()
 	d := &dashboard{hub}
 	for _, r := range d.routes() {
-		if strings.HasPrefix(r.Path, "/rights/save") || strings.HasPrefix(r.Path, "/rights/return") || r.Path == "/reviews" && r.Method == "POST" || strings.HasSuffix(r.Path, "/close") {
+		if strings.HasPrefix(r.Path, "/rights/save") || strings.HasPrefix(r.Path, "/rights/return") || r.Path == "/reviews" && r.Method == "POST" || r.Path == "/reviews/again" || strings.HasSuffix(r.Path, "/close") {
 			if !r.Fresh {
 				t.Errorf("%s asks for no factor", r.Path)
 			}

@@ -65,23 +65,17 @@ func Diff(old, next access.Policy, people []Person) (list []Delta) {
 }
 
 func exclusionDeltas(old, next access.Policy) (list []Delta) {
-	by := func(p access.Policy, id string) *access.Exclusion {
-		if i := slices.IndexFunc(p.Exclusions, func(x access.Exclusion) bool { return x.ID == id }); i >= 0 {
-			return &p.Exclusions[i]
-		}
-		return nil
-	}
 	for _, x := range next.Exclusions {
-		switch was := by(old, x.ID); {
+		switch was := findRule(old, x.ID); {
 		case was == nil:
-			list = append(list, Delta{Names: x.Names, Kind: Added})
+			list = append(list, Delta{Names: x.Names, Kind: Added, Lines: ruleLines(nil, &x, old, next)})
 		case !sameBytes(*was, x):
-			list = append(list, Delta{Names: x.Names, Kind: Changed})
+			list = append(list, Delta{Names: x.Names, Kind: Changed, Lines: ruleLines(was, &x, old, next)})
 		}
 	}
 	for _, x := range old.Exclusions {
-		if by(next, x.ID) == nil {
-			list = append(list, Delta{Names: x.Names, Kind: Removed})
+		if findRule(next, x.ID) == nil {
+			list = append(list, Delta{Names: x.Names, Kind: Removed, Lines: ruleLines(&x, nil, old, next)})
 		}
 	}
 	return list

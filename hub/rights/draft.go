@@ -7,7 +7,7 @@ import (
 	"stockade/protocol/change"
 )
 
-// Draft is what a person has changed and not saved: the roles that differ from the edition that it was begun from. It lies at
+// Draft is what a person has changed and not saved: the roles and exclusions that differ from the edition that it was begun from. It lies at
 // the server, so that nothing is lost when a session ends or somebody else saves meanwhile.
 type Draft struct {
 	_       struct{} `cbor:",toarray"`
@@ -15,15 +15,32 @@ type Draft struct {
 	Rev     uint64   // rises with every change of the draft: two windows must not overwrite each other
 	Put     []access.Role
 	Removed []access.RoleID
+
+	PutRules     []access.Exclusion
+	RemovedRules []string
+}
+
+// formerDraft is how a draft was kept before it could change exclusions.
+type formerDraft struct {
+	_       struct{} `cbor:",toarray"`
+	Base    uint64
+	Rev     uint64
+	Put     []access.Role
+	Removed []access.RoleID
+}
+
+// Changes returns how many roles and exclusions the draft changes.
+func (d Draft) Changes() int {
+	return len(d.Put) + len(d.Removed) + len(d.PutRules) + len(d.RemovedRules)
 }
 
 // Empty reports whether the draft changes nothing.
-func (d Draft) Empty() bool { return len(d.Put)+len(d.Removed) == 0 }
+func (d Draft) Empty() bool { return d.Changes() == 0 }
 
 // Apply returns base with what the draft changes.
 func (d Draft) Apply(base access.Policy) access.Policy {
 	next := base
-	next.Roles = nil
+	next.Roles, next.Exclusions = nil, d.applyRules(base)
 	for _, r := range base.Roles {
 		if n := slices.IndexFunc(d.Put, func(p access.Role) bool { return p.ID == r.ID }); n >= 0 {
 			next.Roles = append(next.Roles, d.Put[n])
@@ -68,7 +85,16 @@ func (d Draft) without(id access.RoleID) Draft {
 func (d Draft) Encode() ([]byte, error) { return change.Marshal(d) }
 
 // DecodeDraft reads what Encode wrote.
-func DecodeDraft(b []byte) (d Draft, err error) { return d, change.UnmarshalExact(b, &d) }
+func DecodeDraft(b []byte) (d Draft, err error) {
+	if err = change.UnmarshalExact(b, &d); err == nil {
+		return d, nil
+	}
+	var former formerDraft
+	if change.UnmarshalExact(b, &former) == nil {
+		return Draft{Base: former.Base, Rev: former.Rev, Put: former.Put, Removed: former.Removed}, nil
+	}
+	return Draft{}, err
+}
 
 // Both is a thing that two people have changed in different ways; the draft's own way is kept until its writer says otherwise.
 type Both struct {
@@ -101,7 +127,8 @@ func (d Draft) Rebase(base, newest access.Policy) (Draft, []Both) {
 		}
 		out = out.Without(newest, id)
 	}
-	return out, clashes
+	out, more := d.rebaseRules(out, base, newest)
+	return out, append(clashes, more...)
 }
 
 func merge(was, mine, theirs access.Role) (access.Role, []Both) {

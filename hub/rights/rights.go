@@ -122,17 +122,17 @@ const WritePolicy access.Permission = "role.write"
 
 // Writers returns the people who could write policies under p from that address, at some hour.
 func Writers(p access.Policy, people []Person, from netip.Addr, now time.Time) ([]Person, error) {
-	return able(p, people, now, func(n []access.Network) bool {
+	return able(p, people, WritePolicy, now, func(n []access.Network) bool {
 		return len(n) == 0 || slices.ContainsFunc(n, func(n access.Network) bool { return n.Contains(from.Unmap().WithZone("")) })
 	})
 }
 
 // ableOf is Writers from whatever address.
 func ableOf(p access.Policy, people []Person, now time.Time) ([]Person, error) {
-	return able(p, people, now, func([]access.Network) bool { return true })
+	return Holders(p, people, WritePolicy, now)
 }
 
-func able(p access.Policy, people []Person, now time.Time, within func([]access.Network) bool) (list []Person, err error) {
+func able(p access.Policy, people []Person, permission access.Permission, now time.Time, within func([]access.Network) bool) (list []Person, err error) {
 	e, err := access.Compile(p)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func able(p access.Policy, people []Person, now time.Time, within func([]access.
 	can := map[access.Account]bool{}
 	for _, l := range e.Report(subjects(people), now).Lines {
 		g := l.Grant // a temporary one ends, and leaves nobody
-		if l.Account != "" && l.Void == "" && g.Permission == WritePolicy && l.Until.IsZero() && g.Scope.Reach == access.Everywhere && g.Scope.Whose&access.Anyone != 0 &&
+		if l.Account != "" && l.Void == "" && g.Permission == permission && l.Until.IsZero() && g.Scope.Reach == access.Everywhere && g.Scope.Whose&access.Anyone != 0 &&
 			within(g.Condition.Networks) {
 			can[l.Account] = true
 		}
@@ -187,6 +187,9 @@ func CheckSave(old, next access.Policy, people []Person, from netip.Addr, now ti
 			return refuse("角色“%s”还有 %d 人在用（%s）。请先在“人员”中给他们换成别的角色，再删除。", "People still have role %q (%d: %s). Give them another role under People first, then delete it.",
 				shown(r, len(holders), called(holders, 5))...)
 		}
+	}
+	if err := checkRules(old, next); err != nil {
+		return err
 	}
 	if err := next.Check(); err != nil {
 		return refuse("权限设置有误：%s", "Something in the policy is wrong: %s", err.Error())

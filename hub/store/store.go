@@ -59,8 +59,10 @@ func Open(ctx context.Context, v *vault.Store) (*Store, error) {
 	if err := vault.Migrate(ctx, v, Migrations()); err != nil {
 		return nil, fmt.Errorf("open hub store: %w", err)
 	}
-	if err := vault.MigrateSet(ctx, v, "review", reviewMigrations()); err != nil {
-		return nil, fmt.Errorf("open hub store: %w", err)
+	for set, files := range map[string]fs.FS{"review": reviewMigrations(), "lesson": lessonMigrations(), "leaver": leaverMigrations()} { // none needs another's
+		if err := vault.MigrateSet(ctx, v, set, files); err != nil {
+			return nil, fmt.Errorf("open hub store: %w", err)
+		}
 	}
 	return &Store{vault: v}, nil
 }

@@ -46,6 +46,7 @@ type Notice struct {
 	At   time.Time
 	Text string
 	Seen bool
+	Link string // where the reader can do something about it; empty for what is only to be known
 }
 
 // notices puts notices into words.
@@ -58,7 +59,11 @@ func (v *Visit) notices(list []identity.Notice) (out []Notice) {
 		if d, ok := args["device"]; ok && d == "" {
 			args["device"] = v.T("session.unknown", nil)
 		}
-		out = append(out, Notice{ID: n.ID, At: n.At, Text: v.T("notice."+n.Kind, args), Seen: n.Seen})
+		one := Notice{ID: n.ID, At: n.At, Text: v.T("notice."+n.Kind, args), Seen: n.Seen}
+		if args["link"] != "" {
+			one.Link = localPath(args["link"])
+		}
+		out = append(out, one)
 	}
 	return out
 }

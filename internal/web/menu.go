@@ -24,13 +24,17 @@ type Link struct {
 // PeopleGroup is the group of the menu in which the page of people is.
 const PeopleGroup = "menu.group_people"
 
-// withPeople adds the page of people, as the first of its group.
-func withPeople(menu []Link) []Link {
+// withPeople adds the page of people, as the first of its group; also are links on it.
+func withPeople(menu, also []Link) []Link {
 	at := slices.IndexFunc(menu, func(l Link) bool { return l.Group == PeopleGroup })
 	if at < 0 {
 		at = len(menu)
 	}
-	return slices.Insert(slices.Clone(menu), at, Link{Path: "/people", Text: "menu.people", Permission: PeopleRead, Group: PeopleGroup})
+	people := Link{Path: "/people", Text: "menu.people", Permission: PeopleRead, Group: PeopleGroup}
+	for _, l := range also {
+		people.Also = append(people.Also, l.Path)
+	}
+	return slices.Insert(slices.Clone(menu), at, people)
 }
 
 // oneRow is how many entries fit into one row of the menu.

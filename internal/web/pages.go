@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +23,9 @@ var shellPages embed.FS
 type pages struct {
 	server *Server
 	menu   []Link
-	mark   bool // whether pages carry a watermark
+	people []Link // of the page of all people
+	person []Link // of the page of one
+	mark   bool   // whether pages carry a watermark
 	set    map[Lang]map[string]*template.Template
 }
 
@@ -41,9 +45,31 @@ type View struct {
 	Request string
 	Account bool     // whether there are account pages
 	Notices []Notice // of the person's account, not seen yet
+	Alarm   bool     // some notices tell of what somebody else may have done
 	visit   *Visit
 	Mark    bool         // whether the watermark lies over the page
 	Company companyOffer // sign-in with the company's identity provider
+}
+
+// PeopleLinks and PersonLinks are what a program adds to the pages about people, as far as the reader may follow them.
+func (v View) PeopleLinks() []Link { return v.may(v.visit.server.pages.people) }
+
+// PersonLinks are the links of one person's page.
+func (v View) PersonLinks(name string) []Link {
+	list := v.may(v.visit.server.pages.person)
+	for i := range list {
+		list[i].Path += url.PathEscape(name)
+	}
+	return list
+}
+
+func (v View) may(list []Link) (out []Link) {
+	for _, l := range list {
+		if v.visit.May(l.Permission) {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 // May reports whether the reader has a permission at all: for buttons and links. What is acted on is judged by its handler.
@@ -56,9 +82,9 @@ func loadPages(s *Server, site Site) (*pages, error) {
 	}
 	menu := site.Menu
 	if s.opt.Accounts != nil && s.opt.Manage {
-		menu = withPeople(menu)
+		menu = withPeople(menu, site.People)
 	}
-	p := &pages{server: s, menu: menu, mark: site.Watermark, set: map[Lang]map[string]*template.Template{}}
+	p := &pages{server: s, menu: menu, people: site.People, person: site.Person, mark: site.Watermark, set: map[Lang]map[string]*template.Template{}}
 	for _, l := range Langs() {
 		base, err := template.New("layout.html").Funcs(s.funcs(l)).ParseFS(own, "layout.html")
 		if err != nil {
@@ -116,6 +142,7 @@ func (p *pages) render(v *Visit, name string, data any) ([]byte, error) {
 			return nil, err
 		}
 		view.Notices = v.notices(list)
+		view.Alarm = slices.ContainsFunc(view.Notices, func(n Notice) bool { return n.Link == "" })
 	}
 	view.Mark = p.mark && v.Person.Account != ""
 	var err error

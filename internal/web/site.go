@@ -103,4 +103,6 @@ type Site struct {
 	Assets    fs.FS
 	// Watermark lays a light pattern over every page of somebody who is signed in: person, time and host, on the screen and in print.
 	Watermark bool
+	// People are links on the page of all people, Person those on a person's page: their addresses go on with the name of the account.
+	People, Person []Link
 }

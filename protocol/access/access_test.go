@@ -480,7 +480,8 @@ func TestReadyRoles(t *testing.T) {
 	for _, g := range Groups() {
 		for _, info := range g.Permissions {
 			d := may(Auditor, info.Permission)
-			logs := strings.HasPrefix(string(info.Permission), "audit.") || info.Permission == "approval.read" || info.Permission == "export.read" // records, too
+			logs := strings.HasPrefix(string(info.Permission), "audit.") || info.Permission == "approval.read" || info.Permission == "export.read" || // records, too
+				info.Permission == "lesson.report" || info.Permission == "lesson.take"
 			if d.Allowed != logs {
 				t.Errorf("the auditor on %s: %v, want logs and nothing else", info.Permission, d.Allowed)
 			}
@@ -637,14 +638,14 @@ func TestReport(t *testing.T) {
 	if got := keys(people); !slices.Equal(got, []string{"li", "sun", "wu", "zhao"}) {
 		t.Errorf("people are %v", got)
 	}
-	if len(people[0].Lines) != 6 {
+	if len(people[0].Lines) != 8 {
 		t.Errorf("li has %+v, want each grant once", people[0].Lines)
 	}
 	voids := map[string]Reason{}
 	for _, l := range people[0].Lines {
 		voids[string(l.Grant.Permission)] = l.Void
 	}
-	if want := map[string]Reason{"audit.read": "", "audit.export": "", "approval.read": "", "export.read": "", "moon.land": UnknownAct, "stock.export": Ended}; fmt.Sprint(voids) != fmt.Sprint(want) {
+	if want := map[string]Reason{"audit.read": "", "audit.export": "", "approval.read": "", "export.read": "", "lesson.take": "", "lesson.report": "", "moon.land": UnknownAct, "stock.export": Ended}; fmt.Sprint(voids) != fmt.Sprint(want) {
 		t.Errorf("li has %v, want %v", voids, want)
 	}
 	for i, want := range map[int]Reason{1: Disabled, 2: RolesExclude} {

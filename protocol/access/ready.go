@@ -46,6 +46,9 @@ func confirmed(list []Grant) []Grant {
 
 func ready(id RoleID, zh, en string, parts ...[]Grant) Role {
 	r := Role{ID: id, Names: Text{ZH: zh, EN: en}}
+	if id != OpenStation {
+		parts = append(parts, grants(anywhere, nil, "lesson.take")) // everybody with an account learns
+	}
 	for _, p := range parts {
 		for _, g := range p {
 			r.Grants = append(r.Grants, g.clone()) // parts belong to several roles
@@ -84,6 +87,7 @@ func Ready() Policy {
 			grants(home, nil, "transfer.write", "adjustment.write", "case.read", "case.decide", "station.read", "station.override", "print.read", "label.read", "device.read", "sync.read"),
 			grants(anywhere, nil, "master.read"),
 			grants(home, contact, "person.read"),
+			grants(home, mask{Name: Read}, "lesson.report"),
 			grants(home, nil, "access.review"),
 			grants(homeMine, nil, "grant.request"),
 			grants(home, nil, "approval.decide", "export.create"),
@@ -136,11 +140,14 @@ func Ready() Policy {
 			confirmed(grants(anywhere, nil, "node.enrol", "node.revoke", "held.decide", "setting.write", "backup.write", "backup.restore", "release.install"))),
 		ready(SecurityAdmin, "安全管理员", "Security administrator",
 			grants(anywhere, contact, "person.read"),
+			grants(anywhere, mask{Name: Read}, "lesson.report"),
+			grants(anywhere, nil, "lesson.assign"),
 			grants(anywhere, nil, "role.read", "access.report", "access.review", "approval.decide", "approval.read", "export.read"),
 			confirmed(grants(anywhere, mask{Name: Write, Phone: Write, Email: Write}, "person.write")),
 			confirmed(grants(anywhere, nil, "role.write", "grant.approve", "access.campaign", "approval.rules", "key.rotate"))),
 		ready(Auditor, "审计员", "Auditor",
 			grants(anywhere, nil, "audit.read", "approval.read", "export.read"),
+			grants(anywhere, mask{Name: Read}, "lesson.report"),
 			confirmed(grants(anywhere, nil, "audit.export"))),
 		ready(OpenStation, "开放工位", "Open station",
 			grants(home, nil, "station.use", "station.read")),

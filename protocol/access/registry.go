@@ -133,6 +133,11 @@ var registry = []Group{
 		plain("field.unmask", "写明理由后查看脱敏内容", "See what is masked, for a reason"),
 		privileged("approval.rules", "编辑审批规则", "Edit the rules of approvals"),
 	}},
+	{ID: "lesson", Title: Text{ZH: "安全课程", EN: "Security lessons"}, Permissions: []Info{
+		plain("lesson.take", "学习安全课程", "Take security lessons"),
+		plain("lesson.report", "查看谁学完了课程", "See who has passed which lesson"),
+		plain("lesson.assign", "布置和编写课程", "Assign and write lessons"),
+	}},
 	{ID: "export", Title: Text{ZH: "导出", EN: "Exports"}, Permissions: []Info{
 		plain("export.create", "导出文件", "Export to files"),
 		plain("export.read", "查看全部导出记录", "See all exports"),

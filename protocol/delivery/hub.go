@@ -321,6 +321,11 @@ func (d *Round) knows(p LogPlace) (bool, error) {
 const chunksAtOnce = 4
 
 func (d *Round) feed(s *NodeState, f FeedPlace) error {
+	if r, ok := d.tx.(FeedReader); ok {
+		if err := r.FeedRead(s.Node, f); err != nil {
+			return err
+		}
+	}
 	chunks, more, err := d.tx.Chunks(f, chunksAtOnce)
 	if err != nil {
 		return err

@@ -187,6 +187,42 @@ step("somebody saves meanwhile: both are shown, nothing is lost", async () => {
   await p.page.locator('tr[data-permission="print.decide"]').getByText("不可以").waitFor(); // it is as it began
 });
 
+step("what excludes what: a rule of the company's own, and a warning before the administrators become one person", async () => {
+  await p.visit(hub, "/rights/rules");
+  await glance(p, "rights-rules", own);
+  await p.page.getByRole("link", { name: "新增互斥规则" }).click();
+  await p.page.fill("#zh", "销售不管钱");
+  await p.page.fill("#en", "sellers handle no money");
+  await p.page.check('input[name="role"][value="seller"]');
+  await p.page.check('input[name="role"][value="finance"]');
+  await press("再加一项职责");
+  assert.equal(await p.page.locator("#d0_zh").count(), 1);
+  await inspect(p, "rights-rule", [...own, "销售不管钱"]);
+  await p.visit(hub, "/rights/rules/edit");
+  await p.page.fill("#zh", "销售不管钱");
+  await p.page.fill("#en", "sellers handle no money");
+  await p.page.check('input[name="role"][value="seller"]');
+  await p.page.check('input[name="role"][value="finance"]');
+  await press("存入草稿");
+  await p.page.locator('[data-rule="rule-1"]').getByText("角色：销售、财务").waitFor();
+  await p.page.locator('[data-rule="administration"]').getByRole("button", { name: /删除/ }).click();
+  await p.page.getByText("可以是同一个人").first().waitFor();
+  await p.page.getByRole("link", { name: "查看改动并保存" }).click();
+  await p.page.locator(".delta").filter({ hasText: "三员分立" }).getByText("角色：系统管理员、安全管理员、审计员").waitFor();
+  await glance(p, "rights-separation", own);
+  await p.page.fill("#note", "试一试");
+  await p.page.evaluate(() => { document.querySelector("[name=separation]").required = false; });
+  await press("保存并生效");
+  await p.page.getByText("这样会取消三员分立").waitFor();
+  await p.visit(hub, "/rights/rules");
+  await p.page.locator('[data-rule="administration"]').getByRole("button", { name: /不删了/ }).click();
+  await p.page.getByRole("link", { name: "查看改动并保存" }).click();
+  await p.page.fill("#note", "销售不管钱");
+  await press("保存并生效");
+  await p.page.getByText("已保存，现在起生效。").waitFor();
+  await p.page.locator("tr, li").filter({ hasText: "销售不管钱" }).first().waitFor();
+});
+
 step("a review of roles, from its start to its signed result", async () => {
   await p.visit(hub, "/reviews");
   await inspect(p, "reviews", own);

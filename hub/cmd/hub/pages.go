@@ -58,6 +58,10 @@ func (s *server) pageServer(ctx context.Context, stdout io.Writer) (*web.Server,
 	}
 	s.prices = s.openPrices()
 	s.adjust = adjust.New(adjust.Service{Store: s.store, Recorder: s.recorder, Approvals: s.approvals, Zone: s.cfg.zone(), Currency: s.cfg.Currency, Logger: s.log})
+	if err := s.openLessons(ctx); err != nil {
+		return nil, err
+	}
+	s.openLeavers()
 	site, err := dashboard.Site(pages{s})
 	if err != nil {
 		return nil, err

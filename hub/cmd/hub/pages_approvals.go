@@ -123,8 +123,8 @@ func (s *server) due(ctx context.Context) error {
 	tick := time.NewTicker(dueEvery)
 	defer tick.Stop()
 	for {
-		if err := errors.Join(s.approvals.Due(ctx), s.exports.Due(ctx)); err != nil && ctx.Err() == nil {
-			s.log.Error("requests whose time has come", "err", err)
+		if err := errors.Join(s.approvals.Due(ctx), s.exports.Due(ctx), s.lessons.Due(ctx), s.leavers.Due(ctx), s.remindReviews(ctx)); err != nil && ctx.Err() == nil {
+			s.log.Error("what time does", "err", err)
 		}
 		select {
 		case <-tick.C:

@@ -23,7 +23,7 @@ import (
 	"stockade/protocol/stock"
 )
 
-func (p pages) Now() time.Time { return time.Now().In(p.cfg.zone()) }
+func (p pages) Now() time.Time { return p.recorder.Clock().In(p.cfg.zone()) }
 
 func editionOf(e store.PolicyEdition) dashboard.PolicyEdition {
 	return dashboard.PolicyEdition{Policy: e.Policy, By: e.By, At: e.At, Note: e.Note}
@@ -118,6 +118,9 @@ func (p pages) SavePolicy(ctx context.Context, next access.Policy, note string, 
 			return &rights.Refusal{Words: access.Text{ZH: "与现在的设置相同，没有可保存的。", EN: "This is what counts already; there is nothing to save."}}
 		}
 		entry.Detail["changes"], entry.Detail["affected"], entry.Detail["content"] = rights.Summary(deltas), strconv.Itoa(len(rights.Affected(deltas))), hex.EncodeToString(sum[:])
+		if rights.GivesUpSeparation(now, next) {
+			entry.Detail["separation_of_administrators"] = "given up"
+		}
 		if drafted {
 			if err := tx.ClearDraft(string(keyOf(by))); err != nil {
 				return err
@@ -151,17 +154,8 @@ func (p pages) Staff(ctx context.Context) (out []rights.Person, err error) {
 	var customers map[access.Account][]access.Customer
 	err = p.store.View(ctx, func(v *store.View) error { customers, err = v.AllCustomers(); return err })
 	for _, a := range all {
-		one := rights.Person{Name: a.Name, Display: a.Display, Waiting: a.Waiting, Dormant: a.Dormant, Overdue: a.Overdue, Lacks: a.LacksFactor}
-		one.Account, one.Disabled = access.Account(a.Key()), a.Disabled
+		one := personOf(a)
 		one.Customers = customers[one.Account]
-		for _, r := range a.Roles {
-			one.Roles = append(one.Roles, access.RoleID(r))
-		}
-		for _, w := range a.Warehouses {
-			one.Warehouses = append(one.Warehouses, stock.Warehouse(w))
-		}
-		slices.Sort(one.Warehouses)
-		one.Warehouses = slices.Compact(one.Warehouses)
 		out = append(out, one)
 	}
 	return out, err

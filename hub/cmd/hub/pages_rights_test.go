@@ -210,6 +210,26 @@ func lastEntry(t *testing.T, p pages, act string) (last change.Entry) {
 	return last
 }
 
+// TestGivingUpSeparationIsRecorded: the log says that the three administrators are no longer kept apart.
+func TestGivingUpSeparationIsRecorded(t *testing.T) {
+	p := openRights(t)
+	boss := p.hire(t, "boss", []access.RoleID{access.SecurityAdmin})
+	next := edited(t, p, access.Worker, without("count.write"))
+	if _, err := p.SavePolicy(t.Context(), next, "no counts", false, boss); err != nil {
+		t.Fatal(err)
+	}
+	if d := lastEntry(t, p, store.PolicyWritten).Detail; d["separation_of_administrators"] != "" {
+		t.Errorf("recorded %+v", d)
+	}
+	next.Version, next.Exclusions = 1, next.Exclusions[1:]
+	if _, err := p.SavePolicy(t.Context(), next, "one person does all", false, boss); err != nil {
+		t.Fatal(err)
+	}
+	if d := lastEntry(t, p, store.PolicyWritten).Detail; d["separation_of_administrators"] != "given up" || !strings.Contains(d["changes"], "rule administrators are three people removed") {
+		t.Errorf("recorded %+v", d)
+	}
+}
+
 func TestConcurrentSaves(t *testing.T) {
 	p := openRights(t)
 	boss := p.hire(t, "boss", []access.RoleID{access.SecurityAdmin})

@@ -35,7 +35,7 @@ func (s *server) holds(who identity.Person, p access.Permission, at []stock.Ware
 func (p pages) answerers(ctx context.Context) (out []approval.Person, err error) {
 	staff, err := p.Staff(ctx)
 	for _, s := range staff {
-		who := personOf(s)
+		who := identityOf(s)
 		if s.Disabled || !p.listed(who, "approval.decide") {
 			continue
 		}
@@ -51,7 +51,7 @@ func (p pages) listed(who identity.Person, perm access.Permission) bool {
 	return d.Allowed || d.Reason == access.StepUpNeeded
 }
 
-func personOf(s rights.Person) identity.Person {
+func identityOf(s rights.Person) identity.Person {
 	who := identity.Person{Account: s.Name}
 	for _, r := range s.Roles {
 		who.Roles = append(who.Roles, string(r))

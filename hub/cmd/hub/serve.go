@@ -24,6 +24,8 @@ import (
 	"stockade/hub/exports"
 	"stockade/hub/fleet"
 	"stockade/hub/intake"
+	"stockade/hub/leavers"
+	"stockade/hub/lessons"
 	"stockade/hub/master"
 	"stockade/hub/partners"
 	"stockade/hub/prices"
@@ -117,6 +119,8 @@ type server struct {
 	files     *attachments.Service
 	prices    *prices.Service
 	adjust    *adjust.Service
+	lessons   *lessons.Service
+	leavers   *leavers.Service
 }
 
 func newServer(ctx context.Context, h *hub, log *slog.Logger) (s *server, err error) {
