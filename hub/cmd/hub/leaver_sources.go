@@ -91,7 +91,15 @@ func (s accountSource) Items(ctx context.Context, who rights.Person) ([]leavers.
 	if !a.Waiting {
 		roles = append(roles, same("text:login.password"))
 	}
-	return []leavers.Item{account, acting(item("sessions", a.Sessions)), acting(item("badge", len(cards), cards...)), acting(item("factors", len(keys), keys...)), acting(item("roles", len(roles), roles...))}, nil
+	var links []access.Text
+	if a.Linked {
+		link, err := s.accounts.LinkOf(ctx, who.Name)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, same(link.Issuer))
+	}
+	return []leavers.Item{account, acting(item("sessions", a.Sessions)), acting(item("badge", len(cards), cards...)), acting(item("factors", len(keys), keys...)), acting(item("company", len(links), links...)), acting(item("roles", len(roles), roles...))}, nil
 }
 
 // lastWriter reports whether nobody could change rights any more without this person.
@@ -122,6 +130,8 @@ func (s accountSource) Do(ctx context.Context, by identity.Person, who rights.Pe
 		return s.accounts.VoidBadge(ctx, by, who.Name)
 	case "factors":
 		return s.accounts.ResetFactor(ctx, by, who.Name)
+	case "company":
+		return s.accounts.UnlinkFor(ctx, by, who.Name)
 	case "roles":
 		if last, err := s.lastWriter(ctx, who); err != nil || last {
 			return errors.Join(leavers.ErrBlocked, err)

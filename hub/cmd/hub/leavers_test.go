@@ -50,6 +50,7 @@ func TestLeaving(t *testing.T) {
 	if _, err := p.accounts.BeginFactor(ctx, zhao); err != nil {
 		t.Fatal(err)
 	}
+	check(p.accounts.LinkFor(ctx, sec, "Zhao", "https://login.example", "zhao-7"))
 	day := p.Now().Add(time.Hour).UnixMilli()
 	ask := func(who identity.Person, a approvals.Ask) string {
 		a.Until = day
@@ -90,7 +91,7 @@ func TestLeaving(t *testing.T) {
 		}
 		return s.Items[n]
 	}
-	for key, want := range map[string]int{"account": 1, "sessions": 1, "badge": 2, "roles": 3, "grants": 1, "requests": 1, "approvals": 1, "manager": 1, "review": 1, "draft": 1, "exports": 1, "customers": 1} {
+	for key, want := range map[string]int{"account": 1, "sessions": 1, "badge": 2, "company": 1, "roles": 3, "grants": 1, "requests": 1, "approvals": 1, "manager": 1, "review": 1, "draft": 1, "exports": 1, "customers": 1} {
 		if i := at(key); i.State != leavers.Open || i.Count != want {
 			t.Errorf("%s: %+v, want %d open", key, i, want)
 		}
@@ -98,7 +99,7 @@ func TestLeaving(t *testing.T) {
 	if i := at("approvals"); i.List[0].EN != lis {
 		t.Errorf("%+v, want %s", i, lis)
 	}
-	for _, key := range []string{"grants", "requests", "draft", "exports", "account", "badge", "roles"} {
+	for _, key := range []string{"grants", "requests", "draft", "exports", "account", "badge", "company", "roles"} {
 		if err := p.DoLeaver(ctx, sec, id, key); err != nil {
 			t.Fatalf("%s: %v", key, err)
 		}
