@@ -85,7 +85,7 @@ step("stock is found by name, SKU, GTIN and lot", async () => {
     assert.deepEqual(await p.page.locator("td.item-cell b").allInnerTexts(), [found.name], words);
   }
   assert.equal(await p.page.locator("td.num").innerText(), "1,200 盒");
-  assert.equal(await p.page.locator("td.num").evaluate((e) => getComputedStyle(e).textAlign), "right");
+  await until("numbers stand on the right", () => p.page.locator("td.num").evaluate((e) => getComputedStyle(e).textAlign === "right"));
   await inspect(p, "branch-stock", data);
   await p.page.getByRole("searchbox").fill("没有的东西");
   await p.page.getByRole("button", { name: "搜索" }).click();
