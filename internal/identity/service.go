@@ -393,6 +393,7 @@ func (s *Service) PersonOf(ctx context.Context, session string) (Person, error) 
 
 func (s *Service) person(ctx context.Context, which string, key any, used bool) (Person, error) {
 	var p Person
+	now := s.now() // before the session is read: however long that takes, what was used meanwhile was not idle
 	var made, last, fresh, chosen int64
 	var needs bool
 	var roles, warehouses, factor string
@@ -413,7 +414,6 @@ func (s *Service) person(ctx context.Context, which string, key any, used bool) 
 	if err != nil {
 		return Person{}, err
 	}
-	now := s.now()
 	first, void := s.keyless(lines(roles), keys, factor)
 	if void || !s.alive(now, made, last) {
 		return Person{}, nil
