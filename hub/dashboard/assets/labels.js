@@ -478,7 +478,10 @@
   }
 
   /** take reads a template from a file: what the server can not read as one is not taken. */
+  // Of files that are chosen one after the other the last one counts, whichever answer comes first.
+  let takes = 0;
   async function take(file) {
+    const mine = ++takes;
     const refuse = (why) => { problem = why; showProblem(); };
     let found = null;
     try {
@@ -486,10 +489,12 @@
     } catch {
       // said below
     }
+    if (mine !== takes) return undefined;
     if (!Array.isArray(found?.elements) || !found.elements.every((e) => e && typeof e === "object")) return refuse({ element: 0, message: texts.not_json });
     const res = await post("/api/v1/labels/preview", order(found)).catch(() => null);
+    const why = !res || res.ok ? null : await refusal(res);
+    if (mine !== takes) return undefined;
     if (!res) return refuse({ element: 0, message: texts.offline });
-    const why = res.ok ? null : await refusal(res);
     if (why && ["label.template_unreadable", "label.template_large", "label.bad_kind"].includes(why.code)) return refuse({ ...why, element: 0 });
     found.id = data.new && found.id ? found.id : t.id;
     t = found;
